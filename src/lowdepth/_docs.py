@@ -1,0 +1,66 @@
+"""Texts that several docstrings share, and the decorator that puts them in."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHARED = {
+    "adata": """\
+adata
+    Annotated data matrix of raw UMI counts, ``n_obs`` cells by ``n_vars`` genes.""",
+    "layer": """\
+layer
+    Layer that holds the raw counts; ``None`` reads ``X``.""",
+    "rng": """\
+rng
+    Seed or generator. An integer gives the same result on every machine, for every
+    container, chunk size and number of threads; ``None`` draws fresh entropy.""",
+    "copy": """\
+copy
+    Return a changed copy and leave ``adata`` as it is.""",
+    "low_umi": """\
+low_umi
+    Cells with fewer UMIs than this are shallow, the others deep; 1,000 is the usual
+    cutoff of quality control.""",
+    "use_rep": """\
+use_rep
+    Key in ``obsm`` of the representation, ``n_obs`` by any number of dimensions.""",
+    "label_key": """\
+label_key
+    Column of ``obs`` that holds the labels, one per cell.""",
+    "counts_errors": """\
+NotImplementedError
+    The counts are backed by a file.
+KeyError
+    There is no such layer.
+ValueError
+    The counts are negative, fractional or not finite, or there are no cells.""",
+    "plot_returns": """\
+The :class:`~matplotlib.axes.Axes` that were drawn on (a list of them for several
+panels), the :class:`~matplotlib.figure.Figure` with ``return_fig=True``, or ``None``
+with ``show=True``.""",
+    "plot_params": """\
+ax
+    Axes to draw on; a new figure otherwise.
+show
+    Show the figure at once and return ``None``.
+return_fig
+    Return the figure instead of its axes.""",
+}
+
+_PLACEHOLDER = re.compile(r"^(?P<indent> *)\{(?P<name>\w+)\}$", re.MULTILINE)
+
+
+def shared_docs[F: Callable[..., object]](function: F) -> F:
+    """Replace each line of the docstring that is just ``{name}`` by ``SHARED[name]``."""
+
+    def fill(match: re.Match[str]) -> str:
+        return "\n".join(match["indent"] + line for line in SHARED[match["name"]].splitlines())
+
+    if function.__doc__:
+        function.__doc__ = _PLACEHOLDER.sub(fill, function.__doc__)
+    return function

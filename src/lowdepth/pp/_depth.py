@@ -1,0 +1,117 @@
+"""How deep each cell is, and the floor below which a cell holds nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from fast_array_utils import types
+from fast_array_utils.stats import sum as array_sum
+
+from lowdepth._checks import at_least, get_counts, total_umis, writable
+from lowdepth._docs import shared_docs
+from lowdepth._keys import DepthKeys
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@shared_docs
+def depth_metrics(
+    adata: AnnData, *, low_umi: float = 1000, layer: str | None = None, copy: bool = False
+) -> AnnData | None:
+    """Measure the depth of each cell.
+
+    Parameters
+    ----------
+    {adata}
+    {low_umi}
+    {layer}
+    {copy}
+
+    Returns
+    -------
+    ``None``, or the changed copy with ``copy=True``. Writes
+
+    ``adata.obs["total_umi"]`` : number of UMIs, float64
+    ``adata.obs["log10_umi"]`` : log10(``total_umi`` + 1)
+    ``adata.obs["n_genes"]`` : number of genes with at least one UMI
+    ``adata.obs["low_umi"]`` : whether the cell has fewer than ``low_umi`` UMIs
+    ``adata.uns["depth_metrics"]`` : the parameters
+
+    Raises
+    ------
+    {counts_errors}
+
+    Examples
+    --------
+    >>> import lowdepth as ld
+    >>> adata = ld.datasets.simulate(300, 500, rng=0)
+    >>> ld.pp.depth_metrics(adata, low_umi=500)
+    >>> [key for key in adata.obs if key.endswith(("umi", "genes"))]
+    ['total_umi', 'log10_umi', 'n_genes', 'low_umi']
+    """
+    at_least("low_umi", low_umi, 0)
+    counts = get_counts(adata, layer)
+    total = total_umis(counts)
+    n_genes = array_sum(counts > 0, axis=1, dtype=np.int64)
+    n_genes = np.asarray(n_genes.compute() if isinstance(n_genes, types.DaskArray) else n_genes)
+
+    adata = writable(adata, copy=copy)
+    write_depth(adata, total)
+    keys = DepthKeys()
+    adata.obs[keys.n_genes] = n_genes
+    adata.obs[keys.low_umi] = total < low_umi
+    adata.uns[keys.uns] = {"params": {"low_umi": low_umi, **({} if layer is None else {"layer": layer})}}
+    return adata if copy else None
+
+
+@shared_docs
+def filter_low_umi(
+    adata: AnnData, min_umi: float = 20, *, layer: str | None = None, copy: bool = False
+) -> AnnData | None:
+    """Drop the cells that hold too few UMIs for any method.
+
+    Parameters
+    ----------
+    {adata}
+    min_umi
+        Cells with fewer UMIs are dropped; 20 is the floor of the method's tutorial.
+    {layer}
+    {copy}
+
+    Returns
+    -------
+    ``None``, or the changed copy with ``copy=True``. Drops cells from ``adata`` and writes
+    ``adata.obs["total_umi"]`` and ``adata.obs["log10_umi"]``.
+
+    Raises
+    ------
+    {counts_errors}
+        Or no cell would be left.
+
+    Examples
+    --------
+    >>> import lowdepth as ld
+    >>> adata = ld.datasets.simulate(300, 500, rng=0)
+    >>> ld.pp.filter_low_umi(adata, min_umi=200)
+    >>> bool((adata.obs["total_umi"] >= 200).all())
+    True
+    """
+    at_least("min_umi", min_umi, 0)
+    total = total_umis(get_counts(adata, layer))
+    kept = total >= min_umi
+    if not kept.any():
+        msg = f"`min_umi={min_umi}` would drop every cell: the deepest one has {total.max():.0f} UMIs"
+        raise ValueError(msg)
+
+    adata = writable(adata, copy=copy)
+    write_depth(adata, total)
+    adata._inplace_subset_obs(kept)
+    return adata if copy else None
+
+
+def write_depth(adata: AnnData, total: np.ndarray) -> None:
+    """Write the depth of each cell, as it is and on the scale of the plots."""
+    adata.obs[DepthKeys.total_umi] = total
+    adata.obs[DepthKeys.log10_umi] = np.log10(total + 1)

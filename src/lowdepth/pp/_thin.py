@@ -1,0 +1,92 @@
+"""Thinning of cells to a given depth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lowdepth._checks import get_counts, obs_column, total_umis, writable
+from lowdepth._docs import shared_docs
+from lowdepth._random import Rng, stream_key
+from lowdepth.thinning import thin_counts
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import ArrayLike, NDArray
+
+
+@shared_docs
+def thin_to_depth(
+    adata: AnnData,
+    target_depth: float | str | ArrayLike,
+    *,
+    layer: str | None = None,
+    key_added: str | None = None,
+    rng: Rng = None,
+    copy: bool = False,
+) -> AnnData | None:
+    """Thin each cell to an expected depth, as if it had been sequenced less.
+
+    Each count y becomes Binomial(y, min(1, target / depth of its cell)), independently:
+    the law of a cell whose UMIs were each caught with that probability. Cells at or below
+    their target stay as they are. The draw is exact, and the same for a dense, CSR, CSC or
+    dask matrix, for any chunking and number of threads; a dask array is thinned lazily,
+    block by block, after one pass that reads the depths.
+
+    Parameters
+    ----------
+    {adata}
+    target_depth
+        UMIs per cell: one number for all cells, an array of ``n_obs``, or the name of an
+        ``obs`` column.
+    {layer}
+    key_added
+        Write the thinned counts into ``layers[key_added]`` instead of over the counts.
+    {rng}
+    {copy}
+
+    Returns
+    -------
+    ``None``, or the changed copy with ``copy=True``. Writes the thinned counts, of the same
+    container and dtype, into ``X``, ``layers[layer]`` or ``layers[key_added]``.
+
+    Raises
+    ------
+    {counts_errors}
+        Or ``target_depth`` has the wrong length or is not above zero.
+
+    Examples
+    --------
+    >>> import lowdepth as ld
+    >>> adata = ld.datasets.simulate(300, 500, rng=0)
+    >>> ld.pp.thin_to_depth(adata, 50, key_added="shallow", rng=0)
+    >>> bool(adata.layers["shallow"].sum() < adata.X.sum())
+    True
+    """
+    counts = get_counts(adata, layer)
+    total = total_umis(counts)
+    keep = np.minimum(1.0, _target(adata, target_depth) / np.maximum(total, 1.0))
+    thinned = thin_counts(counts, keep, stream_key(rng))
+
+    adata = writable(adata, copy=copy)
+    adata.layers[key_added or layer] = thinned
+    return adata if copy else None
+
+
+def _target(adata: AnnData, target_depth: float | str | ArrayLike) -> NDArray[np.float64]:
+    if isinstance(target_depth, str):
+        target_depth = obs_column(adata, target_depth, what="target depth").to_numpy()
+    target = np.asarray(target_depth, np.float64)
+    if target.ndim and target.shape != (adata.n_obs,):
+        msg = (
+            f"`target_depth` has shape {target.shape}; expected one number, or one for each of the {adata.n_obs} cells"
+        )
+        raise ValueError(msg)
+    bad = target[~(target > 0)]
+    if bad.size:
+        msg = (
+            f"`target_depth` holds {bad.flat[0]}: depths are above zero; drop cells with `ld.pp.filter_low_umi` instead"
+        )
+        raise ValueError(msg)
+    return target

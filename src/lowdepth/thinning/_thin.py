@@ -1,0 +1,107 @@
+"""Thinning of any container: dense, sparse or dask."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from fast_array_utils import types
+from numpy.typing import NDArray
+
+from ._kernels import thin_csr, thin_dense
+
+
+def thin_counts(
+    counts: Any,
+    keep: NDArray[np.float64],
+    key: np.uint64,
+    *,
+    overdispersion: NDArray[np.float64] | None = None,
+) -> Any:
+    """Keep each UMI of cell ``i`` with probability ``keep[i]``, independently.
+
+    Parameters
+    ----------
+    counts
+        Non-negative whole numbers, cells by genes, of any real dtype.
+    keep
+        Probability for each cell, in [0, 1].
+    key
+        Key of the random stream: same key, same draw, whatever the container.
+    overdispersion
+        For each gene, the α of its variance μ + αμ². Where it is above zero the draw is
+        beta-binomial, which makes kept and lost counts of a negative-binomial gene
+        independent (Neufeld et al., "Negative binomial count splitting for single-cell
+        RNA sequencing data", 2023).
+
+    Returns
+    -------
+    Counts of the same container, shape and dtype; sparse ones store no zeros.
+
+    Examples
+    --------
+    >>> thin_counts(np.array([[9, 0], [4, 4]]), np.array([0.0, 1.0]), np.uint64(0))
+    array([[0, 0],
+           [4, 4]])
+    """
+    per_gene = np.zeros(counts.shape[1]) if overdispersion is None else overdispersion
+    return _thin(counts, np.asarray(keep, np.float64), np.asarray(per_gene, np.float64), key, (0, 0))
+
+
+@singledispatch
+def _thin(
+    counts: object,
+    keep: NDArray[np.float64],
+    overdispersion: NDArray[np.float64],
+    key: np.uint64,
+    origin: tuple[int, int],
+) -> Any:
+    msg = (
+        f"counts in a {type(counts).__name__} cannot be thinned; "
+        "use a numpy array, a scipy CSR or CSC matrix, or a dask array of these"
+    )
+    raise TypeError(msg)
+
+
+@_thin.register(np.ndarray)
+def _thin_dense(
+    counts: NDArray[Any],
+    keep: NDArray[np.float64],
+    overdispersion: NDArray[np.float64],
+    key: np.uint64,
+    origin: tuple[int, int],
+) -> NDArray[Any]:
+    return thin_dense(counts, keep, overdispersion, key, origin)
+
+
+@_thin.register(types.CSBase)
+def _thin_sparse(
+    counts: types.CSBase,
+    keep: NDArray[np.float64],
+    overdispersion: NDArray[np.float64],
+    key: np.uint64,
+    origin: tuple[int, int],
+) -> types.CSBase:
+    if counts.format == "csc":
+        return _thin_sparse(counts.tocsr(), keep, overdispersion, key, origin).tocsc()
+    if not counts.has_canonical_format:
+        counts = counts.copy()  # two stored parts of one count would share one stream
+        counts.sum_duplicates()
+    thinned = thin_csr(counts.data, counts.indices, counts.indptr, keep, overdispersion, key, origin)
+    return type(counts)(thinned, shape=counts.shape)
+
+
+@_thin.register(types.DaskArray)
+def _thin_dask(
+    counts: types.DaskArray,
+    keep: NDArray[np.float64],
+    overdispersion: NDArray[np.float64],
+    key: np.uint64,
+    origin: tuple[int, int],
+) -> types.DaskArray:
+    def thin_block(block: Any, block_info: dict[int, Any]) -> Any:
+        (top, bottom), (left, right) = block_info[0]["array-location"]
+        return _thin(block, keep[top:bottom], overdispersion[left:right], key, (origin[0] + top, origin[1] + left))
+
+    return counts.map_blocks(thin_block, dtype=counts.dtype, meta=counts._meta)
