@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from lowdepth._checks import at_least
 from lowdepth._docs import shared_docs
@@ -126,7 +126,7 @@ def _unequal(n_obs: int, n_types: int, generator: np.random.Generator) -> NDArra
 def _mean_shares(n_vars: int, generator: np.random.Generator) -> NDArray[np.float64]:
     # quantiles instead of draws: one lucky gene could take half of all UMIs of a small panel
     quantiles = (generator.permutation(n_vars) + 0.5) / n_vars
-    means = np.exp(2.5 * norm.ppf(quantiles))
+    means = np.exp(2.5 * ndtri(quantiles))
     return np.minimum(means / means.sum(), 0.05)
 
 
