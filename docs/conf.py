@@ -1,0 +1,74 @@
+"""How the documentation is built: `uv run --group docs sphinx-build -W docs docs/_build/html`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.metadata import metadata
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+project = "lowdepth"
+author = metadata(project)["Author"]
+copyright = f"2026, {author}"
+version = release = metadata(project)["Version"]
+
+# notebooks live at the top of the repository, where users look for them, and Sphinx wants them below docs/
+shutil.rmtree(HERE / "tutorials", ignore_errors=True)
+shutil.copytree(HERE.parent / "tutorials", HERE / "tutorials", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "sphinx_autodoc_typehints",  # after napoleon
+    "sphinx_copybutton",
+    "scanpydoc.definition_list_typed_field",
+    "scanpydoc.elegant_typehints",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+default_role = "literal"
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_use_rtype = True
+typehints_defaults = "braces"
+always_use_bars_union = True
+
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # the tutorials are committed as they were run
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# references to lowdepth have to resolve; others become links where the inventories of their packages can be fetched
+nitpicky = True
+nitpick_ignore_regex = [(r"py:.*", r"(?!lowdepth\b).*")]
+nitpick_ignore = [
+    ("py:class", "lowdepth.tl._score_result.LabelTransferScore")
+]  # described by the function that returns it
+intersphinx_mapping = (
+    {
+        "anndata": ("https://anndata.scverse.org/en/stable/", None),
+        "matplotlib": ("https://matplotlib.org/stable/", None),
+        "numpy": ("https://numpy.org/doc/stable/", None),
+        "pandas": ("https://pandas.pydata.org/docs/", None),
+        "python": ("https://docs.python.org/3/", None),
+        "scanpy": ("https://scanpy.scverse.org/en/stable/", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy/", None),
+        "scvi": ("https://docs.scvi-tools.org/en/stable/", None),
+        "sklearn": ("https://scikit-learn.org/stable/", None),
+        "torch": ("https://docs.pytorch.org/docs/stable/", None),
+    }
+    if {"DOCS_ONLINE", "READTHEDOCS"} & os.environ.keys()
+    else {}
+)
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_theme_options = {"navbar_persistent": [], "navigation_with_keys": False, "show_toc_level": 2}

@@ -1,0 +1,185 @@
+"""What users see: names, signatures, docstrings, and what an import costs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lowdepth as ld
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "lowdepth"
+
+NAMES = {
+    "datasets": ["gse310923_pbmc", "pbmc3k", "simulate"],
+    "model": ["JointEmbedding"],
+    "pl": ["embedding", "label_recovery", "low_umi_overlay", "umi_histogram"],
+    "pp": ["depth_metrics", "emulate_low_depth", "filter_low_umi", "split_counts", "thin_to_depth"],
+    "tl": ["joint_embedding", "label_transfer", "label_transfer_score", "tsne"],
+}
+PUBLIC = {
+    f"{part}.{name}": getattr(getattr(ld, part), name) for part in ld.__all__ for name in getattr(ld, part).__all__
+}
+FUNCTIONS = {name: item for name, item in PUBLIC.items() if inspect.isfunction(item)}
+ON_ADATA = {name: function for name, function in FUNCTIONS.items() if name.startswith(("pp.", "tl.", "pl."))}
+
+# a module may import from its own part and from the parts before it
+PARTS = [
+    "_keys",
+    "_docs",
+    "_checks",
+    "_random",
+    "thinning",
+    "model",
+    "datasets",
+    "pp",
+    "tl",
+    "pl",
+    "__init__",
+    "__main__",
+]
+
+
+def each(items):
+    return pytest.mark.parametrize("item", items.values(), ids=items.keys())
+
+
+def parameters_of(item):
+    return inspect.signature(item).parameters
+
+
+def sections_of(item):
+    """Split a numpydoc docstring into its sections."""
+    parts = re.split(r"^(\w[\w ]*)\n-{3,}$", inspect.getdoc(item), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("part", NAMES)
+def test_each_part_holds_exactly_these_names(part):
+    assert getattr(ld, part).__all__ == NAMES[part]
+    assert set(NAMES) == set(ld.__all__)
+
+
+@each(ON_ADATA)
+def test_adata_comes_first(item):
+    assert next(iter(parameters_of(item))) == "adata"
+
+
+@each(PUBLIC)
+def test_at_most_three_parameters_are_positional(item):
+    positional = [
+        p.name for p in parameters_of(item).values() if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}
+    ]
+    assert len(positional) <= 3, positional
+
+
+@each(FUNCTIONS)
+def test_copy_is_an_option_that_is_off(item):
+    copy = parameters_of(item).get("copy")
+    if copy is not None:
+        assert (copy.kind, copy.default, copy.annotation) == (copy.KEYWORD_ONLY, False, "bool")
+
+
+@each({name: item for name, item in FUNCTIONS.items() if name.startswith("pp.")})
+def test_preprocessing_writes_into_adata_or_a_copy(item):
+    assert "copy" in parameters_of(item)
+    assert inspect.signature(item).return_annotation == "AnnData | None"
+
+
+@each(PUBLIC)
+def test_everything_is_annotated(item):
+    missing = [p.name for p in parameters_of(item).values() if p.annotation is p.empty]
+    assert not missing
+    assert inspect.isclass(item) or inspect.signature(item).return_annotation is not inspect.Signature.empty
+
+
+@each(PUBLIC)
+def test_docstring_documents_the_parameters_of_the_signature(item):
+    entries = re.findall(r"^(?=\S)(.+)$", sections_of(item).get("Parameters", ""), flags=re.MULTILINE)
+    documented = [name.lstrip("*") for entry in entries for name in entry.split(", ")]
+    assert documented == list(parameters_of(item))
+
+
+@each(FUNCTIONS)
+def test_docstring_says_what_is_returned(item):
+    assert "Returns" in sections_of(item)
+
+
+@each(PUBLIC)
+def test_docstring_ends_with_an_example(item):
+    assert list(sections_of(item))[-1] == "Examples"
+    assert ">>> import lowdepth as ld\n" in sections_of(item)["Examples"]
+
+
+@each(PUBLIC)
+def test_docstring_has_its_shared_texts_filled_in(item):
+    assert not re.search(r"^ *\{\w+\}$", inspect.getdoc(item), flags=re.MULTILINE)
+
+
+def test_documentation_lists_everything():
+    listed = re.findall(r"^   (\w+\.\w+)$", (ROOT / "docs" / "api.md").read_text(), flags=re.MULTILINE)
+    assert sorted(listed) == sorted(PUBLIC)
+
+
+def test_import_is_light_and_quiet():
+    code = "import sys, lowdepth; print(*{'matplotlib', 'scanpy', 'scvi', 'torch'} & sys.modules.keys())"
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "", "")
+
+
+def test_completion_offers_the_parts():
+    assert dir(ld) == sorted(ld.__all__)
+
+
+def test_unknown_part_is_answered_with_those_that_exist():
+    with pytest.raises(AttributeError, match="'plot'; its parts are datasets, model, pl, pp, tl"):
+        ld.plot  # noqa: B018
+
+
+def imported_parts(code, package):
+    """Name the parts of lowdepth that a module of ``package`` imports, wherever it does."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            modules = [f"lowdepth.{alias.name}" for alias in node.names] if module == "lowdepth" else [module]
+        else:
+            continue
+        for module in modules:
+            top, _, rest = module.partition(".")
+            if top == "lowdepth":
+                yield rest.partition(".")[0] or "__init__"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import numpy as np\nfrom numpy import pp", []),
+        ("import lowdepth as ld", ["__init__"]),
+        ("import lowdepth.pp._thin", ["pp"]),
+        ("from lowdepth import pl, tl", ["pl", "tl"]),
+        ("from lowdepth._checks import labels", ["_checks"]),
+        ("from ._depth import write_depth", ["pp"]),
+        ("from .. import tl", ["tl"]),
+        ("from ..thinning._thin import thin_counts", ["thinning"]),
+        ("def late():\n    from lowdepth.pl import embedding", ["pl"]),
+    ],
+)
+def test_imports_are_found(code, expected):
+    assert list(imported_parts(code, ["lowdepth", "pp"])) == expected
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_one_direction_only(path):
+    own = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    package = path.relative_to(SOURCE.parent).parts[:-1]
+    allowed = PARTS[: PARTS.index(own) + 1]
+    assert set(imported_parts(path.read_text(), package)) <= set(allowed)
