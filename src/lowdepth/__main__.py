@@ -1,0 +1,88 @@
+"""The command ``lowdepth``: the public functions, called from a shell."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lowdepth as ld
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from matplotlib.figure import Figure
+
+    from lowdepth.tl._score_result import LabelTransferScore
+
+NAMES = {"X_scvi": "SCVI", "X_joint_embedding": "joint embedding"}
+PRESETS = {"X_scvi": "scvi", "X_joint_embedding": "paper"}
+LOW_UMI = 500
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the user typed."""
+    parser = argparse.ArgumentParser(prog="lowdepth", description=ld.__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("demo", help="rescue the shallow cells of the shipped PBMC data and show how well")
+    command.add_argument("--out", type=Path, default=Path("lowdepth-demo"), help="folder for the figures")
+    command.add_argument("--seed", type=int, default=0, help="seed of the thinning and the training")
+    command.add_argument("--max-epochs", type=int, default=30, help="passes over the data")
+    command.set_defaults(run=demo)
+    options = vars(parser.parse_args(arguments))
+    options.pop("run")(**options)
+
+
+def demo(*, out: Path, seed: int, max_epochs: int) -> None:
+    """Thin real PBMC, embed them with both models, score and draw them."""
+    adata = ld.datasets.pbmc3k()
+    print(f"{adata.n_obs:,} PBMC x {adata.n_vars:,} genes, thinned as if they had been sequenced less")
+    ld.pp.emulate_low_depth(adata, rng=seed)
+    ld.pp.depth_metrics(adata, low_umi=LOW_UMI)
+    for key, preset in PRESETS.items():
+        print(f"training {NAMES[key]}")
+        ld.tl.joint_embedding(
+            adata,
+            preset=preset,
+            max_epochs=max_epochs,
+            batch_size=128,
+            key_added=key,
+            low_umi=LOW_UMI,
+            rng=seed,
+        )
+        ld.tl.tsne(adata, use_rep=key, rng=seed)
+    score = ld.tl.label_transfer_score(adata, "cell_type", use_rep=list(NAMES), low_umi=LOW_UMI, rng=seed)
+    print(_table(score))
+    out.mkdir(parents=True, exist_ok=True)
+    for name, figure in _figures(adata).items():
+        figure.savefig(out / f"{name}.png", dpi=150, bbox_inches="tight")
+    print(f"figures: {out.resolve()}")
+
+
+def _table(score: LabelTransferScore) -> str:
+    overall = score.to_frame()
+    rescued = (overall["accuracy"] * overall["n_query"]).round().astype(int)
+    table = overall[["accuracy", "balanced_accuracy"]].map("{:.1%}".format)
+    table["cells rescued"] = [f"{n:,} of {of:,}" for n, of in zip(rescued, overall["n_query"], strict=True)]
+    table = table.rename(index=NAMES, columns={"balanced_accuracy": "balanced accuracy"}).rename_axis(None)
+    return f"\n{table.to_string()}\n\n{score}\n"
+
+
+def _figures(adata: AnnData) -> dict[str, Figure]:
+    import matplotlib as mpl  # noqa: PLC0415  only the command chooses where figures are drawn
+
+    mpl.use("agg")
+    layouts = {f"{key}_tsne": name for key, name in NAMES.items()}
+    panels = {"basis": list(layouts), "title": list(layouts.values()), "return_fig": True}
+    return {
+        "umi_histogram": ld.pl.umi_histogram(adata, low_umi=LOW_UMI, return_fig=True),
+        "tsne_depth": ld.pl.embedding(adata, **panels),
+        "tsne_cell_type": ld.pl.embedding(adata, color="cell_type", **panels),
+        "low_umi_overlay": ld.pl.low_umi_overlay(adata, color="cell_type", low_umi=LOW_UMI, **panels),
+        "label_recovery": ld.pl.label_recovery(adata, names=NAMES, return_fig=True),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Named settings of the model, so that nobody has to tune it."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from lowdepth._checks import one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TUTORIAL = {"n_latent": 32, "gene_likelihood": "nb"}
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "scvi": {**_TUTORIAL, "use_joint_embedding": False},
+        "paper": {
+            **_TUTORIAL,
+            "use_joint_embedding": True,
+            "joint_embedding_weight": 100.0,
+            "lambda_off_diag": 0.01,
+            "min_library_size": 10.0,
+            "reconstruction_weight": 1.0,
+            "variance_weight": 0.0,
+        },
+    }
+)
+"""The settings of the method's tutorial, for the baseline and for the published objective."""
+
+
+def resolve_preset(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings of a preset with the user's own put over them.
+
+    >>> resolve_preset("scvi", {"n_latent": 10})
+    {'n_latent': 10, 'gene_likelihood': 'nb', 'use_joint_embedding': False}
+    """
+    one_of("preset", preset, list(PRESETS))
+    return {**PRESETS[preset], **overrides}

@@ -1,0 +1,59 @@
+"""Seeded training that leaves the user's random state as it was."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import numpy as np
+import scvi
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lowdepth._random import Rng
+
+
+def as_seed(rng: Rng) -> int:
+    """Turn what the user passed as ``rng`` into one seed; an integer is taken as it is.
+
+    >>> as_seed(3)
+    3
+    """
+    return int(np.random.default_rng(rng).integers(2**31)) if not isinstance(rng, int) else rng
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed scvi-tools, torch, numpy and Python inside; restore all of them on the way out.
+
+    scvi-tools draws from the global generators, so they are borrowed rather than replaced.
+    """
+    numpy_state, python_state, scvi_seed = np.random.get_state(), random.getstate(), scvi.settings.seed  # noqa: NPY002
+    with torch.random.fork_rng(), patch.dict(os.environ):
+        try:
+            scvi.settings.seed = seed
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            random.setstate(python_state)
+            scvi.settings._seed = scvi_seed
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning from telling which devices it sees and which products to install."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,167 @@
+"""Register, train and embed in one call."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lowdepth._checks import at_least, get_counts, labels, total_umis, warn, writable
+from lowdepth._docs import shared_docs
+from lowdepth._keys import EmbeddingKeys
+from lowdepth._random import seed_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anndata import AnnData
+
+    from lowdepth._random import Rng
+    from lowdepth.model import JointEmbedding
+
+logger = logging.getLogger("lowdepth")
+
+
+@shared_docs
+def joint_embedding(
+    adata: AnnData,
+    *,
+    layer: str | None = None,
+    batch_key: str | None = None,
+    preset: str = "paper",
+    n_latent: int = 32,
+    max_epochs: int | None = None,
+    batch_size: int = 512,
+    lr: float = 0.004,
+    accelerator: str = "auto",
+    rng: Rng = 0,
+    key_added: str = "X_joint_embedding",
+    progress_bar: bool = True,
+    low_umi: float = 1000,
+    copy: bool = False,
+    **model_kwargs: Any,
+) -> JointEmbedding:
+    """Embed the cells so that shallow ones lie with deep ones of their kind.
+
+    Trains :class:`lowdepth.model.JointEmbedding` on all cells and all genes, deep and shallow
+    together: the deep ones, thinned at random in every step, teach it what depth does. Use
+    that class instead for Lightning's further options (callbacks, loggers, several devices).
+
+    Parameters
+    ----------
+    {adata}
+    {layer}
+    batch_key
+        Column of ``obs`` whose effect the embedding shall not show.
+    preset
+        ``"paper"``: the published joint embedding (Svensson 2026,
+        doi:10.64898/2026.02.11.705441). ``"scvi"``: plain scVI, the baseline.
+    n_latent
+        Dimensions of the embedding; 32 is the tutorial's.
+    max_epochs
+        Passes over the data; ``None`` takes as many as make the tutorial's 2,300 optimiser
+        steps, at least 25 and at most 400.
+    batch_size
+        Cells per optimiser step.
+    lr
+        Learning rate of Adam.
+    accelerator
+        ``"cpu"``, ``"gpu"``, ``"mps"`` or ``"auto"``, as Lightning has it.
+    rng
+        Seed or generator. An integer gives what ``scvi.settings.seed`` set to it would give; the
+        global random state is left as it was.
+    key_added
+        Key in ``obsm``; the record in ``uns`` has the same name without ``"X_"``.
+    progress_bar
+        Show the progress of the training.
+    {low_umi}
+        Only used to warn when no cell is deep.
+    copy
+        Leave ``adata`` as it is and write into a copy, which is ``model.adata``.
+    **model_kwargs
+        Put over the preset's settings, see :class:`lowdepth.model.JointEmbedding`.
+
+    Returns
+    -------
+    The trained model. Writes
+
+    ``adata.obsm["X_joint_embedding"]`` : the embedding, ``n_obs`` by ``n_latent``, float32
+    ``adata.uns["joint_embedding"]`` : ``params``, ``versions``, and ``history``, a data frame of losses by epoch
+
+    and what scvi-tools registers data with, ``obs["_scvi_batch"]``, ``obs["_scvi_labels"]``
+    and two identifiers in ``uns``.
+
+    Raises
+    ------
+    {counts_errors}
+        Or there is one cell only, or one without any UMI.
+
+    Examples
+    --------
+    >>> import lowdepth as ld
+    >>> adata = ld.datasets.simulate(200, 300, rng=0)
+    >>> model = ld.tl.joint_embedding(
+    ...     adata, batch_key="batch", n_latent=8, max_epochs=1, low_umi=100, progress_bar=False
+    ... )
+    >>> adata.obsm["X_joint_embedding"].shape
+    (200, 8)
+    """
+    from lowdepth.model import JointEmbedding  # noqa: PLC0415  torch and scvi take seconds to import
+    from lowdepth.model._seed import as_seed, quiet_lightning, seeded  # noqa: PLC0415
+
+    at_least("n_latent", n_latent, 1)
+    at_least("batch_size", batch_size, 2)
+    counts = get_counts(adata, layer)
+    if adata.n_obs < 2:
+        msg = f"there is {adata.n_obs} cell: an embedding is learnt from many"
+        raise ValueError(msg)
+    if batch_key is not None:
+        labels(adata, batch_key)
+    if not (total_umis(counts) >= low_umi).any():
+        warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
+
+    adata = writable(adata, copy=copy)
+    keys = EmbeddingKeys(key_added)
+    with _unchanged_on_error(adata), seeded(as_seed(rng)), quiet_lightning():
+        JointEmbedding.setup_anndata(adata, layer=layer, batch_key=batch_key)
+        model = JointEmbedding(adata, preset=preset, n_latent=n_latent, **model_kwargs)
+        model.train(
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            accelerator=accelerator,
+            enable_progress_bar=progress_bar,
+        )
+        adata.obsm[keys.obsm] = model.get_latent_representation()
+    params = {
+        "preset": preset,
+        "layer": layer,
+        "batch_key": batch_key,
+        "n_latent": n_latent,
+        "max_epochs": len(model.history["train_loss"]),
+        "batch_size": batch_size,
+        "lr": lr,
+        **seed_record(rng),
+        **model_kwargs,
+    }
+    adata.uns[keys.uns] = {
+        "params": {name: value for name, value in params.items() if value is not None},
+        "history": pd.concat(model.history.values(), axis="columns").astype(float),
+        "versions": {package: version(package) for package in ("lowdepth", "scvi-tools", "torch", "anndata")},
+    }
+    logger.info("added\n    .obsm[%r]\n    .uns[%r]", keys.obsm, keys.uns)
+    return model
+
+
+@contextmanager
+def _unchanged_on_error(adata: AnnData) -> Iterator[None]:
+    """Take back what scvi-tools has registered when the training fails."""
+    obs, uns = adata.obs.copy(), dict(adata.uns)
+    try:
+        yield
+    except BaseException:
+        adata.obs, adata.uns = obs, uns
+        raise

@@ -1,0 +1,70 @@
+"""The scores of a label transfer, to read and to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CAVEAT = "Thinned clean cells are easier than real shallow droplets (ambient RNA, damage): read these as upper bounds."
+
+
+@dataclass(frozen=True, repr=False)
+class LabelTransferScore:
+    """How well the labels of shallow cells were recovered.
+
+    Attributes
+    ----------
+    params
+        Label column, representations, cutoff and number of neighbours.
+    overall
+        One row per representation: accuracy and balanced accuracy with 95 % intervals,
+        numbers of shallow (query) and deep (reference) cells.
+    per_type
+        One row per representation and type: recall with interval, precision, number of cells.
+    per_depth
+        One row per representation and half decade of UMIs.
+    """
+
+    params: dict[str, Any]
+    overall: pd.DataFrame
+    per_type: pd.DataFrame
+    per_depth: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the overall scores, one row per representation."""
+        return self.overall.copy()
+
+    def recall_table(self) -> pd.DataFrame:
+        """Give the recall of each type, one column per representation, the last one sorted."""
+        table = self.per_type.pivot_table(index="label", columns="representation", values="recall", observed=True)
+        return table[self.params["use_rep"]].sort_values(self.params["use_rep"][-1], ascending=False)
+
+    def to_uns(self) -> dict[str, Any]:
+        """Give the form that is recorded in ``uns``, which h5ad and zarr can hold."""
+        return {
+            "params": {**self.params, "use_rep": np.array(self.params["use_rep"])},
+            "overall": self.overall,
+            "per_type": self.per_type,
+            "per_depth": self.per_depth,
+        }
+
+    def __repr__(self) -> str:
+        shown = self.overall[["accuracy", "balanced_accuracy"]].to_string(float_format="{:.3f}".format)
+        return f"LabelTransferScore: {self._summary()}\n{shown}\n{CAVEAT}"
+
+    def _repr_html_(self) -> str:
+        overall = self.overall.style.format(precision=3).format(precision=0, subset=["n_query", "n_reference"])
+        recall = self.recall_table().style.format(precision=3).background_gradient(cmap="Blues", vmin=0, vmax=1)
+        return f"<p>{self._summary()}</p>{overall.to_html()}{recall.to_html()}<p><em>{CAVEAT}</em></p>"
+
+    def _summary(self) -> str:
+        n_query, n_reference = self.overall[["n_query", "n_reference"]].iloc[0]
+        return (
+            f"labels {self.params['label_key']!r} of {n_query:,} cells below {self.params['low_umi']:,} UMIs, "
+            f"by {self.params['n_neighbors']} neighbours among {n_reference:,} cells above"
+        )
