@@ -6,6 +6,10 @@ import os
 import shutil
 from importlib.metadata import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 
@@ -72,3 +76,14 @@ intersphinx_mapping = (
 html_theme = "sphinx_book_theme"
 html_title = project
 html_theme_options = {"navbar_persistent": [], "navigation_with_keys": False, "show_toc_level": 2}
+
+
+def break_lines(*event: Any) -> None:
+    """Put each slot that a function writes on a line of its own."""
+    lines = event[-1]
+    lines[:] = [f"| {line}" if line.startswith("``adata.") and "`` : " in line else line for line in lines]
+
+
+def setup(app: Sphinx) -> None:
+    """Look at docstrings before napoleon does."""
+    app.connect("autodoc-process-docstring", break_lines, priority=0)
