@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from anndata import AnnData
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+
+COUNT_DTYPES = frozenset(map(np.dtype, "?bBhHiIlLqQfd"))
+"""What the compiled loops take, in the machine's own byte order."""
+
+CONTAINERS = "use a numpy array, a scipy CSR or CSC matrix, or a dask array of these"
+"""The next step in messages about containers."""
 
 
 def warn(message: str) -> None:
@@ -39,41 +46,47 @@ def writable(adata: AnnData, *, copy: bool) -> AnnData:
 def get_counts(adata: AnnData, layer: str | None) -> Any:
     """Get ``X`` or a layer after checking that it holds raw counts.
 
-    Dask arrays are not computed: their blocks are checked when they are.
+    A dask array stays lazy: each of its blocks is checked when it is computed.
     """
     if layer is not None and layer not in adata.layers:
         raise KeyError(_missing("layer", layer, [name for name in adata.layers if name is not None], "adata.layers"))
-    counts = adata.layers[layer]
+    counts = adata.layers.get(layer)
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
     if counts is None:
         msg = f"{where} is empty; put the raw counts there, or name the layer that holds them with `layer=`"
         raise ValueError(msg)
-    if adata.isbacked or not isinstance(counts, np.ndarray | types.CSBase | types.DaskArray):
+    if adata.isbacked or isinstance(counts, types.CSDataset | types.H5Dataset | types.ZarrArray):
         msg = (
             f"{where} is a {type(counts).__name__} backed by a file; read it with `adata.to_memory()`, "
             "or lazily as a dask array with `anndata.experimental.read_elem_lazy`"
         )
         raise NotImplementedError(msg)
+    if not isinstance(counts, np.ndarray | types.CSBase | types.DaskArray):
+        msg = f"{where} is a {type(counts).__name__}; {CONTAINERS}"
+        raise TypeError(msg)
     if 0 in counts.shape:
         msg = f"{where} has shape {counts.shape}: there is nothing to work on; check the filter before this step"
         raise ValueError(msg)
-    if not isinstance(counts, types.DaskArray):
-        check_counts(counts, where)
-    return counts
+    if adata.is_view:
+        counts = counts.copy()  # gives scipy's and numpy's own types: anndata's view types would live on in the results
+    if isinstance(counts, types.DaskArray):
+        return counts.map_blocks(check_counts, where, dtype=counts.dtype, meta=counts._meta)
+    return check_counts(counts, where)
 
 
-def check_counts(counts: NDArray[Any] | types.CSBase, where: str) -> None:
-    """Raise unless all values are finite, whole and not negative."""
+def check_counts[Counts: NDArray[Any] | types.CSBase](counts: Counts, where: str) -> Counts:
+    """Raise unless all values are finite, whole and not negative; give the counts back."""
     values = counts if isinstance(counts, np.ndarray) else counts.data
-    if values.dtype.kind in "bu":
-        return
-    if values.dtype.kind not in "if":
-        msg = f"{where} has dtype {values.dtype}; counts are integers or whole floating-point numbers"
+    if values.dtype not in COUNT_DTYPES:
+        msg = f"{where} has dtype {values.dtype}; counts are integers, float32 or float64: convert them with `astype`"
         raise ValueError(msg)
-    bad = _first_bad(np.ascontiguousarray(values).reshape(-1).astype(values.dtype.newbyteorder("="), copy=False))
+    if values.dtype.kind in "bu":
+        return counts
+    flat = np.ascontiguousarray(values).reshape(-1)
+    bad = _first_bad(flat)
     if bad < 0:
-        return
-    value = values.reshape(-1)[bad]
+        return counts
+    value = flat[bad]
     if np.isnan(value) or np.isinf(value):
         msg = f"{where} holds {value}; counts are finite; find the step that made it, or start from the raw matrix"
     elif value < 0:
@@ -110,11 +123,35 @@ def total_umis(counts: Any) -> NDArray[np.float64]:
     return np.asarray(totals.compute() if isinstance(totals, types.DaskArray) else totals)
 
 
+def check_no_empty_cells(counts: Any) -> None:
+    """Raise if a cell holds no UMI at all."""
+    n_empty = int((total_umis(counts) == 0).sum())
+    if n_empty:
+        msg = f"{n_empty} cells hold no UMI; drop them with `ld.pp.filter_low_umi(adata, min_umi=1)`"
+        raise ValueError(msg)
+
+
 def obs_column(adata: AnnData, key: str, *, what: str = "column") -> pd.Series[Any]:
     """Get a column of ``obs``."""
     if key not in adata.obs:
         raise KeyError(_missing(what, key, adata.obs.columns, "adata.obs"))
     return adata.obs[key]
+
+
+def var_column(adata: AnnData, key: str) -> pd.Series[Any]:
+    """Get a column of ``var``."""
+    if key not in adata.var:
+        raise KeyError(_missing("column", key, adata.var.columns, "adata.var"))
+    return adata.var[key]
+
+
+def numbers(values: ArrayLike | pd.Series[Any], where: str) -> NDArray[np.float64]:
+    """Get float64 numbers out of whatever holds them."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"{where} holds something that is not a number: {error}"
+        raise ValueError(msg) from error
 
 
 def labels(adata: AnnData, label_key: str) -> pd.Categorical[Any]:
@@ -131,6 +168,13 @@ def representation(adata: AnnData, use_rep: str) -> NDArray[Any]:
     if use_rep not in adata.obsm:
         raise KeyError(_missing("representation", use_rep, adata.obsm.keys(), "adata.obsm"))
     return np.asarray(adata.obsm[use_rep])
+
+
+def finite(name: str, value: float) -> None:
+    """Raise unless a number is finite."""
+    if not np.isfinite(value):
+        msg = f"`{name}={value}`: it has to be a finite number"
+        raise ValueError(msg)
 
 
 def at_least(name: str, value: float, minimum: float) -> None:
@@ -151,4 +195,4 @@ def _missing(what: str, name: str, present: Iterable[str], where: str) -> str:
     near = difflib.get_close_matches(str(name), present, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     shown = ", ".join(map(repr, present[:10])) + (", …" if len(present) > 10 else "")
-    return f"there is no {what} {name!r} in {where}{hint} Present: {shown or 'nothing'}"
+    return f"there is no {what} {name!r} in {where} (present: {shown or 'nothing'}){hint}"

@@ -15,13 +15,16 @@ BLOCK_SIZE = 1024
 """Cells that share one child generator: fixed, so that results depend on neither threads nor memory."""
 
 
-def stream_key(rng: Rng) -> np.uint64:
+def stream_key(rng: Rng, n_umis: float = 0) -> np.uint64:
     """Draw the 64-bit key of a counter-based stream (see :mod:`lowdepth.thinning._philox`).
+
+    The UMIs of the matrix go into the key: whoever thins with seed 0 what was thinned with
+    seed 0 before would meet the same numbers again, and lose the wrong UMIs.
 
     >>> stream_key(0) == stream_key(0)
     np.True_
     """
-    return np.random.default_rng(rng).integers(2**64, dtype=np.uint64)
+    return np.random.default_rng(rng).integers(2**64, dtype=np.uint64) ^ np.uint64(n_umis)
 
 
 def block_generators(rng: np.random.Generator, n_obs: int) -> Iterator[tuple[slice, np.random.Generator]]:

@@ -102,7 +102,7 @@ def filter_low_umi(
     total = total_umis(get_counts(adata, layer))
     kept = total >= min_umi
     if not kept.any():
-        msg = f"`min_umi={min_umi}` would drop every cell: the deepest one has {total.max():.0f} UMIs"
+        msg = f"`min_umi={min_umi}` would drop every cell: the deepest has {total.max():.0f} UMIs; lower it"
         raise ValueError(msg)
 
     adata = writable(adata, copy=copy)

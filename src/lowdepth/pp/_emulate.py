@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowdepth._checks import at_least, get_counts, total_umis, writable
+from lowdepth._checks import at_least, finite, get_counts, total_umis, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmulateKeys
-from lowdepth._random import Rng, seed_record, stream_key
+from lowdepth._random import seed_record, stream_key
 from lowdepth.thinning import thin_counts
 
 from ._depth import write_depth
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from lowdepth._random import Rng
 
 
 @shared_docs
@@ -70,16 +72,20 @@ def emulate_low_depth(
     >>> adata.uns["emulate_low_depth"]["n_obs_before"]
     300
     """
+    finite("log10_mean", log10_mean)
     at_least("log10_sd", log10_sd, 0)
     at_least("min_umi", min_umi, 0)
     counts = get_counts(adata, layer)
     generator = np.random.default_rng(rng)
     factor = np.minimum(1.0, 10 ** generator.normal(log10_mean, log10_sd, adata.n_obs))
-    thinned = thin_counts(counts, factor, stream_key(generator))
+    thinned = thin_counts(counts, factor, stream_key(generator, total_umis(counts).sum()))
     total = total_umis(thinned)
     kept = total >= min_umi
     if not kept.any():
-        msg = f"no cell keeps {min_umi} UMIs: the deepest has {total.max():.0f} left; lower `min_umi` or raise `log10_mean`"
+        msg = (
+            f"no cell keeps {min_umi} UMIs: the deepest has {total.max():.0f} left; "
+            "lower `min_umi` or raise `log10_mean`"
+        )
         raise ValueError(msg)
 
     adata = writable(adata, copy=copy)

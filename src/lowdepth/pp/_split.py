@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from fast_array_utils import types
 
-from lowdepth._checks import get_counts, writable
+from lowdepth._checks import get_counts, numbers, total_umis, var_column, writable
 from lowdepth._docs import shared_docs
-from lowdepth._random import Rng, stream_key
+from lowdepth._random import stream_key
 from lowdepth.thinning import thin_counts
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
+
+    from lowdepth._random import Rng
 
 
 @shared_docs
@@ -72,15 +73,14 @@ def split_counts(
     if not 0 < fraction < 1:
         msg = f"`fraction={fraction}`: it has to lie between 0 and 1, both excluded"
         raise ValueError(msg)
-    if len(keys_added) != 2 or keys_added[0] == keys_added[1]:
+    if isinstance(keys_added, str) or len(keys_added) != 2 or keys_added[0] == keys_added[1]:
         msg = f"`keys_added={keys_added!r}`: expected two different names"
         raise ValueError(msg)
     per_gene = None if overdispersion is None else _per_gene(adata, overdispersion)
     counts = get_counts(adata, layer)
-    first = thin_counts(counts, np.full(adata.n_obs, fraction), stream_key(rng), overdispersion=per_gene)
-    second = (counts - first).astype(counts.dtype)
-    if isinstance(second, types.CSBase):
-        second.eliminate_zeros()
+    key = stream_key(rng, total_umis(counts).sum())
+    first = thin_counts(counts, np.full(adata.n_obs, fraction), key, overdispersion=per_gene)
+    second = counts - first if counts.dtype != bool else counts > first
 
     adata = writable(adata, copy=copy)
     adata.layers[keys_added[0]], adata.layers[keys_added[1]] = first, second
@@ -89,15 +89,13 @@ def split_counts(
 
 def _per_gene(adata: AnnData, overdispersion: str | ArrayLike) -> NDArray[np.float64]:
     if isinstance(overdispersion, str):
-        if overdispersion not in adata.var:
-            msg = f"there is no column {overdispersion!r} in adata.var; give one overdispersion per gene, or `None`"
-            raise KeyError(msg)
-        overdispersion = adata.var[overdispersion].to_numpy()
-    values = np.asarray(overdispersion, np.float64)
+        overdispersion = numbers(var_column(adata, overdispersion), f"adata.var[{overdispersion!r}]")
+    values = numbers(overdispersion, "`overdispersion`")
     if values.shape != (adata.n_vars,):
         msg = f"`overdispersion` has shape {values.shape}; expected one number for each of the {adata.n_vars} genes"
         raise ValueError(msg)
-    if not (np.isfinite(values).all() and (values >= 0).all()):
-        msg = f"`overdispersion` holds {values[~(values >= 0) | ~np.isfinite(values)][0]}; it has to be finite and not negative"
+    bad = values[~((values >= 0) & np.isfinite(values))]
+    if bad.size:
+        msg = f"`overdispersion` holds {bad[0]}; it has to be finite and not negative"
         raise ValueError(msg)
     return values

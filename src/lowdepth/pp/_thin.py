@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowdepth._checks import get_counts, obs_column, total_umis, writable
+from lowdepth._checks import get_counts, numbers, obs_column, total_umis, writable
 from lowdepth._docs import shared_docs
-from lowdepth._random import Rng, stream_key
+from lowdepth._random import stream_key
 from lowdepth.thinning import thin_counts
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
+
+    from lowdepth._random import Rng
 
 
 @shared_docs
@@ -67,7 +69,7 @@ def thin_to_depth(
     counts = get_counts(adata, layer)
     total = total_umis(counts)
     keep = np.minimum(1.0, _target(adata, target_depth) / np.maximum(total, 1.0))
-    thinned = thin_counts(counts, keep, stream_key(rng))
+    thinned = thin_counts(counts, keep, stream_key(rng, total.sum()))
 
     adata = writable(adata, copy=copy)
     adata.layers[key_added or layer] = thinned
@@ -76,8 +78,8 @@ def thin_to_depth(
 
 def _target(adata: AnnData, target_depth: float | str | ArrayLike) -> NDArray[np.float64]:
     if isinstance(target_depth, str):
-        target_depth = obs_column(adata, target_depth, what="target depth").to_numpy()
-    target = np.asarray(target_depth, np.float64)
+        target_depth = numbers(obs_column(adata, target_depth), f"adata.obs[{target_depth!r}]")
+    target = numbers(target_depth, "`target_depth`")
     if target.ndim and target.shape != (adata.n_obs,):
         msg = (
             f"`target_depth` has shape {target.shape}; expected one number, or one for each of the {adata.n_obs} cells"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from math import exp, floor, lgamma, log, log1p, sqrt
+from typing import TYPE_CHECKING
 
 import numba
-import numpy as np
 
 from ._philox import uniform_pair
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SMALL_COUNT = 256
 """Below this :func:`small_power` is exact; counts above it are rare enough to take the slow way."""

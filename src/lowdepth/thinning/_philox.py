@@ -39,7 +39,7 @@ def philox4x32(
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def uniform_pair(key: np.uint64, row: int, col: int, draw: int) -> tuple[float, float]:
-    """Give the ``draw``-th pair of independent uniforms in (0, 1), 53 bits each, of one entry."""
+    """Give the ``draw``-th pair of independent uniforms in (0, 1), 52 bits each, of one entry."""
     row_bits = np.uint64(row)
     a, b, c, d = philox4x32(row_bits & _MASK, row_bits >> _SHIFT, np.uint64(col), np.uint64(draw), key)
     return _to_unit(a, b), _to_unit(c, d)

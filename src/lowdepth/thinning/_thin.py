@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fast_array_utils import types
-from numpy.typing import NDArray
+
+from lowdepth._checks import CONTAINERS
 
 from ._kernels import thin_csr, thin_dense
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def thin_counts(
@@ -45,8 +49,17 @@ def thin_counts(
     array([[0, 0],
            [4, 4]])
     """
-    per_gene = np.zeros(counts.shape[1]) if overdispersion is None else overdispersion
-    return _thin(counts, np.asarray(keep, np.float64), np.asarray(per_gene, np.float64), key, (0, 0))
+    n_obs, n_vars = np.shape(counts)
+    keep = np.asarray(keep, np.float64)
+    per_gene = np.zeros(n_vars) if overdispersion is None else np.asarray(overdispersion, np.float64)
+    # the compiled loops check nothing: a wrong length would read foreign memory
+    if keep.shape != (n_obs,) or not ((keep >= 0) & (keep <= 1)).all():
+        msg = f"`keep` has to hold one probability, in [0, 1], for each of the {n_obs} cells; its shape is {keep.shape}"
+        raise ValueError(msg)
+    if per_gene.shape != (n_vars,):
+        msg = f"`overdispersion` has shape {per_gene.shape}; expected one number for each of the {n_vars} genes"
+        raise ValueError(msg)
+    return _thin(counts, keep, per_gene, key, (0, 0))
 
 
 @singledispatch
@@ -57,10 +70,7 @@ def _thin(
     key: np.uint64,
     origin: tuple[int, int],
 ) -> Any:
-    msg = (
-        f"counts in a {type(counts).__name__} cannot be thinned; "
-        "use a numpy array, a scipy CSR or CSC matrix, or a dask array of these"
-    )
+    msg = f"counts in a {type(counts).__name__} cannot be thinned; {CONTAINERS}"
     raise TypeError(msg)
 
 
