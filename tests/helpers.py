@@ -1,0 +1,85 @@
+"""What several test files share: a small data set, and the promise that an error changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+
+CONTAINERS = {
+    "ndarray": np.asarray,
+    "csr_matrix": sp.csr_matrix,
+    "csr_array": sp.csr_array,
+    "csc_matrix": sp.csc_matrix,
+    "csc_array": sp.csc_array,
+}
+SLOTS = ("X", "layers", "obs", "var", "obsm", "varm", "obsp", "varp", "uns")
+
+
+def counts_adata(n_obs=60, n_vars=40, *, depth=200.0, dtype=np.float32, seed=0):
+    """Draw negative-binomial counts of three cell types in two batches, CSR, cells of many depths."""
+    rng = np.random.default_rng(seed)
+    cell_type = np.arange(n_obs) % 3
+    batch = np.arange(n_obs) % 2
+    profiles = rng.gamma(0.5, size=(3, n_vars)) + 0.01
+    shares = profiles[cell_type] * rng.lognormal(0, 0.1, (2, n_vars))[batch]
+    shares /= shares.sum(1, keepdims=True)
+    means = shares * depth * 10 ** rng.uniform(-0.5, 0.5, (n_obs, 1))
+    alpha = 0.2
+    counts = rng.poisson(rng.gamma(1 / alpha, means * alpha)).astype(dtype)
+    obs = pd.DataFrame(
+        {
+            "cell_type": pd.Categorical([f"type {t}" for t in cell_type]),
+            "batch": pd.Categorical([f"b{b}" for b in batch]),
+        },
+        index=[f"cell {i}" for i in range(n_obs)],
+    )
+    adata = AnnData(sp.csr_matrix(counts), obs, pd.DataFrame(index=[f"gene {j}" for j in range(n_vars)]))
+    adata.obsm["X_pca"] = rng.normal(size=(n_obs, 2))
+    adata.uns["record"] = {"params": {"n": 1}}
+    return adata
+
+
+def dense(counts):
+    """Give any container, computed, as a numpy array of int64."""
+    counts = counts.compute() if hasattr(counts, "dask") else counts
+    return np.asarray(counts.toarray() if sp.issparse(counts) else counts).astype(np.int64)
+
+
+@contextmanager
+def assert_unchanged(adata):
+    """Check that every slot is, bit by bit, as it was before; the error itself is left to ``pytest.raises``."""
+    kind = adata.is_view, adata.isbacked, adata.filename
+    before = adata.to_memory() if adata.isbacked else adata.copy()
+    yield
+    assert (adata.is_view, adata.isbacked, adata.filename) == kind
+    after = adata.to_memory() if adata.isbacked else adata.copy()
+    for slot in SLOTS:
+        assert_same(getattr(before, slot), getattr(after, slot), slot)
+
+
+def assert_same(one, other, where="value"):
+    """Check that two values are equal in type, dtype and content."""
+    if isinstance(one, Mapping):
+        assert list(one) == list(other), where
+        for key in one:
+            assert_same(one[key], other[key], f"{where}[{key!r}]")
+        return
+    assert type(one) is type(other), where
+    if isinstance(one, pd.DataFrame):
+        pd.testing.assert_frame_equal(one, other)
+    elif hasattr(one, "dask"):
+        assert one.name == other.name, where
+    elif sp.issparse(one):
+        assert one.shape == other.shape, where
+        for part in ("data", "indices", "indptr"):
+            assert_same(getattr(one, part), getattr(other, part), f"{where}.{part}")
+    elif isinstance(one, np.ndarray):
+        assert one.dtype == other.dtype, where
+        np.testing.assert_array_equal(one, other, err_msg=where)
+    else:
+        assert one == other, where

@@ -1,0 +1,53 @@
+"""Seeds in, streams out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lowdepth._random import BLOCK_SIZE, block_generators, seed_record, stream_key
+
+
+def test_keys_follow_the_seed():
+    assert stream_key(3) == stream_key(np.int64(3)) == stream_key(np.random.default_rng(3))
+    assert len({int(stream_key(seed)) for seed in range(1000)}) == 1000
+    assert stream_key(None) != stream_key(None)
+    assert stream_key(3).dtype == np.uint64
+
+
+def test_keys_use_all_64_bits():
+    keys = np.array([stream_key(seed) for seed in range(200)])
+    bits = (keys[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
+    assert ((bits.mean(0) > 0.25) & (bits.mean(0) < 0.75)).all()
+
+
+def test_a_generator_advances():
+    generator = np.random.default_rng(3)
+    assert stream_key(generator) != stream_key(generator)
+
+
+def test_other_counts_other_key():
+    assert stream_key(3, 1000) != stream_key(3, 999)
+    assert stream_key(3, 1000) == stream_key(3, np.float64(1000))
+
+
+@pytest.mark.parametrize("n_obs", [0, 1, BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 5000])
+def test_blocks_cover_the_cells(n_obs):
+    cells = [i for block, _ in block_generators(np.random.default_rng(0), n_obs) for i in range(*block.indices(n_obs))]
+    assert cells == list(range(n_obs))
+
+
+def test_a_block_does_not_know_of_the_next():
+    def first_numbers(n_obs):
+        return [child.random() for _, child in block_generators(np.random.default_rng(0), n_obs)]
+
+    assert first_numbers(5000)[:2] == first_numbers(2000)
+    assert len(set(first_numbers(5000))) == 5
+
+
+@pytest.mark.parametrize(
+    ("rng", "record"), [(7, {"rng": 7}), (np.int32(7), {"rng": 7}), (None, {}), (np.random.default_rng(7), {})]
+)
+def test_only_integer_seeds_are_recorded(rng, record):
+    assert seed_record(rng) == record
+    assert all(type(seed) is int for seed in seed_record(rng).values())
