@@ -1,0 +1,114 @@
+"""Which cell types come back, type by type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lowdepth._docs import shared_docs
+from lowdepth._keys import ScoreKeys
+
+from ._figure import display_name, finish, one_axes, umis, widest, wrapped
+from ._palette import choose_colors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+    from ._figure import Drawn
+    from ._palette import Palette
+
+
+@shared_docs
+def label_recovery(
+    adata: AnnData,
+    *,
+    key: str = ScoreKeys.uns,
+    palette: Palette = None,
+    names: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    return_fig: bool = False,
+) -> Drawn:
+    """Show the recall of each cell type among shallow cells, for each representation.
+
+    The types are sorted by the last representation that was scored; whiskers are the
+    score's bootstrap intervals.
+
+    Parameters
+    ----------
+    {adata}
+    key
+        Where :func:`lowdepth.tl.label_transfer_score` put its result in ``uns``.
+    palette
+        Colours of the representations: a palette's name, a list, or a mapping by ``obsm`` key.
+    names
+        Names to show for representations, by ``obsm`` key; by default the key without ``X_``.
+    {plot_params}
+
+    Returns
+    -------
+    {plot_returns}
+
+    Raises
+    ------
+    KeyError
+        There is no such score.
+    ValueError
+        The colours do not fit.
+
+    Examples
+    --------
+    >>> import lowdepth as ld
+    >>> import matplotlib.pyplot as plt
+    >>> adata = ld.datasets.simulate(200, 500, rng=0)
+    >>> ld.pp.depth_metrics(adata)
+    >>> adata.obsm["X_genes"] = adata.X[:, :50].toarray()
+    >>> cutoff = adata.obs["total_umi"].median()
+    >>> score = ld.tl.label_transfer_score(adata, "cell_type", use_rep="X_genes", low_umi=cutoff)
+    >>> ax = ld.pl.label_recovery(adata, names={"X_genes": "50 genes"})
+    >>> plt.close(ax.figure)
+    """
+    score = _score(adata, key)
+    data = _label_recovery_data(score)
+    keys = list(score["params"]["use_rep"])
+    colors = choose_colors(palette, keys)
+    shown = {rep: (names or {}).get(rep, display_name(rep)) for rep in keys}
+    types = data.drop_duplicates("rank")
+    ticks = [wrapped(f"{label} (n\u00a0=\u00a0{n:,})") for label, n in zip(types["label"], types["n"], strict=True)]
+
+    row = max(0.08 + 0.12 * len(keys), 0.05 + 0.17 * max(tick.count("\n") + 1 for tick in ticks))
+    ax = one_axes(ax, (4.5 + 0.075 * widest(ticks), 0.8 + 0.2 * len(keys) + row * len(ticks)))
+    height = 0.8 / len(keys)
+    for place, rep in enumerate(keys):
+        bars = data[data["representation"] == rep]
+        y = bars["rank"] + (place - (len(keys) - 1) / 2) * height
+        balanced = score["overall"].loc[rep, "balanced_accuracy"]
+        ax.barh(y, bars["recall"], height, color=colors[rep], label=f"{shown[rep]} (balanced accuracy {balanced:.3f})")
+        whiskers = [bars["recall"] - bars["recall_low"], bars["recall_high"] - bars["recall"]]
+        ax.errorbar(bars["recall"], y, xerr=whiskers, fmt="none", ecolor="0.2", elinewidth=0.8, capsize=1.5)
+    ax.set_yticks(range(len(ticks)), ticks)
+    ax.set(ylim=(len(ticks) - 0.5, -0.5), xlim=(0, 1))
+    ax.set_xlabel(f"recall among cells below {umis(score['params']['low_umi'])} UMIs")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0)
+    return finish(ax, show=show, return_fig=return_fig)
+
+
+def _score(adata: AnnData, key: str) -> Any:
+    if key not in adata.uns:
+        msg = f"adata.uns[{key!r}] is missing; run `ld.tl.label_transfer_score(adata, label_key, use_rep=...)` first"
+        raise KeyError(msg)
+    return adata.uns[key]
+
+
+def _label_recovery_data(score: Any) -> pd.DataFrame:
+    """Give one row for each bar; rank 0 is the type that the last representation recovers best."""
+    data = score["per_type"][score["per_type"]["n"] > 0].astype({"label": object, "representation": object})
+    last = data[data["representation"] == score["params"]["use_rep"][-1]]
+    order = last.sort_values(["recall", "label"], ascending=[False, True])["label"]
+    rank = {label: place for place, label in enumerate(order)}
+    return data.assign(rank=data["label"].map(rank)).sort_values("rank", kind="stable", ignore_index=True)
