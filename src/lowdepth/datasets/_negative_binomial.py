@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numba
 import numpy as np
 from fast_array_utils.numba import njit
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from lowdepth.thinning._philox import uniform_pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+BLOCK_ENTRIES = 2**24
+"""Cells times genes drawn at a time: only so many have room in memory, 8 bytes each."""
 
 _SMALLEST = 1e-17
 """Cluster sizes less likely than this lie below the resolution of the uniforms."""
@@ -33,7 +36,7 @@ class _Genes(NamedTuple):
     overdispersion: np.ndarray
 
 
-class _Stored(NamedTuple):
+class _Room(NamedTuple):
     data: np.ndarray
     indices: np.ndarray
 
@@ -56,7 +59,7 @@ def draw_counts(
     overdispersion
         The α of each gene's variance μ + αμ².
     key
-        Key of the random stream: same key, same counts, for any number of threads.
+        Key of the random stream: same key, same counts, for any block size and number of threads.
 
     Examples
     --------
@@ -66,36 +69,37 @@ def draw_counts(
            [30., 15.]], dtype=float32)
     """
     genes = _Genes(shares, shares.cumsum(axis=1), overdispersion)
-    # streams can be repeated, so a first pass counts what the second one stores: no buffer, no copy
-    nothing = _Stored(np.empty(0, np.float32), np.empty(0, np.int32))
-    sizes = _draw(genes, (group, depth), key, np.zeros(len(group) + 1, np.int64), nothing)
-    indptr = np.concatenate([[0], sizes.cumsum()])
-    stored = _Stored(np.empty(indptr[-1], np.float32), np.empty(indptr[-1], np.int32))
-    _draw(genes, (group, depth), key, indptr, stored)
-    return csr_matrix((*stored, indptr), shape=(len(group), shares.shape[1]))
+    n_vars = shares.shape[1]
+    block_size = min(len(group), max(1, BLOCK_ENTRIES // n_vars))
+    room = _Room(np.empty((block_size, n_vars), np.float32), np.empty((block_size, n_vars), np.int32))
+    blocks = []
+    for start in range(0, len(group), block_size):
+        cells = slice(start, start + block_size)
+        sizes = _draw(genes, (group[cells], depth[cells]), key, start, room)
+        data, indices = (np.concatenate([part[i, :size] for i, size in enumerate(sizes)]) for part in room)
+        indptr = np.concatenate([[0], sizes.cumsum()])
+        blocks.append(csr_matrix((data, indices, indptr), shape=(len(sizes), n_vars)))
+    return vstack(blocks, format="csr")
 
 
 @njit
-def _draw(
-    genes: _Genes, cells: tuple[np.ndarray, np.ndarray], key: np.uint64, indptr: np.ndarray, stored: _Stored
-) -> np.ndarray:
-    """Draw all cells, each into its own part of ``stored``, and give their numbers of non-zero genes."""
+def _draw(genes: _Genes, cells: tuple[np.ndarray, np.ndarray], key: np.uint64, start: int, room: _Room) -> np.ndarray:
+    """Draw a block of cells, the first of which is cell ``start``, and give their numbers of non-zero genes."""
     group, depth = cells
     sizes = np.zeros(len(group), np.int64)
-    for parallel_cell in numba.prange(len(group)):
-        cell = np.int64(parallel_cell)  # prange counts in uint64, which mixes with signed integers to a float
-        k, own = group[cell], slice(indptr[cell], indptr[cell + 1])
-        genes_here = _Genes(genes.shares[k], genes.ends[k], genes.overdispersion)
-        sizes[cell] = _walk(genes_here, depth[cell], key, cell, _Stored(stored.data[own], stored.indices[own]))
+    for parallel_row in numba.prange(len(group)):
+        row = np.int64(parallel_row)  # prange counts in uint64, which mixes with signed integers to a float
+        genes_here = _Genes(genes.shares[group[row]], genes.ends[group[row]], genes.overdispersion)
+        sizes[row] = _walk(genes_here, depth[row], key, start + row, _Room(room.data[row], room.indices[row]))
     return sizes
 
 
 @numba.njit(cache=True, nogil=True)
-def _walk(genes: _Genes, depth: float, key: np.uint64, cell: int, stored: _Stored) -> int:
-    """Walk along the genes of one cell; store its counts where there is room, give their number."""
+def _walk(genes: _Genes, depth: float, key: np.uint64, cell: int, room: _Room) -> int:
+    """Walk along the genes of one cell; store those that are not zero, and give their number."""
     shares, ends, overdispersion = genes
     points, fates = np.zeros(128), np.empty(128)
-    step, place, n_stored = 0, len(points), 0
+    step, place, size = 0, len(points), 0
     for gene in range(len(shares)):
         count = 0
         while True:
@@ -107,10 +111,9 @@ def _walk(genes: _Genes, depth: float, key: np.uint64, cell: int, stored: _Store
             count += _cluster(fates[place], overdispersion[gene] * depth * shares[gene])
             place += 1
         if count > 0:
-            if len(stored.data) > 0:
-                stored.data[n_stored], stored.indices[n_stored] = count, gene
-            n_stored += 1
-    return n_stored
+            room.data[size], room.indices[size] = count, gene
+            size += 1
+    return size
 
 
 @numba.njit(cache=True, nogil=True)
