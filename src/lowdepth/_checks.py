@@ -154,6 +154,19 @@ def numbers(values: ArrayLike | pd.Series[Any], where: str) -> NDArray[np.float6
         raise ValueError(msg) from error
 
 
+def depths(adata: AnnData, key: str) -> NDArray[np.float64]:
+    """Get a column that :func:`lowdepth.pp.depth_metrics` writes."""
+    if key not in adata.obs:
+        msg = f"adata.obs[{key!r}] is missing; run `ld.pp.depth_metrics(adata)` on the raw counts first"
+        raise KeyError(msg)
+    values = numbers(adata.obs[key], f"adata.obs[{key!r}]")
+    bad = values[~np.isfinite(values)]
+    if bad.size:
+        msg = f"adata.obs[{key!r}] holds {bad[0]}; measure it again with `ld.pp.depth_metrics(adata)`"
+        raise ValueError(msg)
+    return values
+
+
 def labels(adata: AnnData, label_key: str) -> pd.Categorical[Any]:
     """Get a column of ``obs`` as categories; missing labels stay missing."""
     column = obs_column(adata, label_key, what="label column")

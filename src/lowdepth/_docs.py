@@ -43,6 +43,17 @@ ValueError
 The :class:`~matplotlib.axes.Axes` that were drawn on (a list of them for several
 panels), the :class:`~matplotlib.figure.Figure` with ``return_fig=True``, or ``None``
 with ``show=True``.""",
+    "basis": """\
+basis
+    Key of a two-dimensional array in ``obsm``, or a list of them: one panel for each.
+    Cells whose position is not finite are left out.""",
+    "panel_params": """\
+title
+    Title of each panel; by default its key without ``X_``.
+size
+    Area of a cell's dot in square points; by default smaller where there are more cells.
+ncols
+    Panels in a row.""",
     "plot_params": """\
 ax
     Axes to draw on; a new figure otherwise.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from scvi.external import JointEmbeddingSCVI
@@ -97,6 +98,7 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
         lr: float = 0.004,
         train_size: float = 1.0,
         plan_kwargs: Mapping[str, Any] | None = None,
+        datasplitter_kwargs: Mapping[str, Any] | None = None,
         **train_kwargs: Any,
     ) -> None:
         """Train with the settings of the method's tutorial.
@@ -115,16 +117,26 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
             only serves a validation curve or early stopping.
         plan_kwargs
             Arguments of :class:`scvi.train.TrainingPlan`.
+        datasplitter_kwargs
+            Arguments of :class:`scvi.dataloaders.DataSplitter`.
         **train_kwargs
             Further ones of :meth:`scvi.model.SCVI.train` and Lightning's trainer.
         """
-        if max_epochs is None and self.adata is not None:
-            max_epochs = epochs_for(round(self.adata.n_obs * train_size), batch_size)
+        if self.adata is not None:
+            n_train = ceil(self.adata.n_obs * train_size)
+            max_epochs = max_epochs or epochs_for(n_train, batch_size)
+            # batch normalisation fails on one cell: leave out one or two, others in each epoch
+            drop_last = n_train > batch_size and 0 < n_train % batch_size < 3
+            datasplitter_kwargs = {"drop_last": drop_last, **(datasplitter_kwargs or {})}
+        if self.module is not None:
+            # a model that was trained or loaded is in evaluation mode, where scvi-tools skips the joint embedding
+            self.module.train()
         super().train(
             max_epochs=max_epochs,
             batch_size=batch_size,
             train_size=train_size,
             plan_kwargs={"lr": lr, **(plan_kwargs or {})},
+            datasplitter_kwargs=datasplitter_kwargs,
             # Lightning warns when an epoch has fewer steps than it waits between two entries in the log
             **{"log_every_n_steps": 1, **train_kwargs},
         )

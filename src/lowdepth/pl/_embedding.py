@@ -10,11 +10,10 @@ import pandas as pd
 from matplotlib.colors import Normalize
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from lowdepth._checks import labels, obs_column, one_of
+from lowdepth._checks import depths, labels, obs_column, one_of
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
-from ._depth import depths
 from ._figure import finish, square_axes
 from ._palette import MISSING, category_colors, record_colors
 from ._panels import (
@@ -59,9 +58,7 @@ def embedding(
     Parameters
     ----------
     {adata}
-    basis
-        Key of a two-dimensional array in ``obsm``, or a list of them: one panel for each.
-        Cells whose position is not finite are left out.
+    {basis}
     color
         Column of ``obs``: numbers on a colour bar, anything else as categories. ``None``
         shows the depth.
@@ -70,12 +67,7 @@ def embedding(
         default those in ``uns["{color}_colors"]``, which is written where it is absent.
     cmap
         Colour map of numbers.
-    title
-        Title of each panel; by default its key without ``X_``.
-    size
-        Area of a cell's dot in square points; by default smaller where there are more cells.
-    ncols
-        Panels in a row.
+    {panel_params}
     {plot_params}
 
     Returns

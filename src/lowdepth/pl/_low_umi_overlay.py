@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lowdepth._checks import labels
+from lowdepth._checks import depths, labels
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
-from ._depth import depths
 from ._figure import finish, square_axes, umis
 from ._palette import DEEP, category_colors, record_colors
 from ._panels import (
@@ -56,21 +55,14 @@ def low_umi_overlay(
     Parameters
     ----------
     {adata}
-    basis
-        Key of a two-dimensional array in ``obsm``, or a list of them: one panel for each.
-        Cells whose position is not finite are left out.
+    {basis}
     color
         Column of ``obs`` with the type of each cell.
     {low_umi}
     palette
         Colours of the types: a palette's name, a list, or a mapping by type. By default
         those in ``uns["{color}_colors"]``, which is written where it is absent.
-    title
-        Title of each panel; by default its key without ``X_``.
-    size
-        Area of a cell's dot in square points; by default smaller where there are more cells.
-    ncols
-        Panels in a row.
+    {panel_params}
     {plot_params}
 
     Returns

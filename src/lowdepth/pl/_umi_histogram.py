@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from lowdepth._checks import at_least, labels
+from lowdepth._checks import at_least, depths, labels
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
-from ._depth import depths
 from ._figure import finish, one_axes, umis
 from ._palette import COLORS, category_colors, record_colors
 

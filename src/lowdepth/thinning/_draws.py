@@ -3,54 +3,66 @@
 from __future__ import annotations
 
 from math import exp, floor, lgamma, log, log1p, sqrt
-from typing import TYPE_CHECKING
 
 import numba
+import numpy as np
 
 from ._philox import uniform_pair
 
-if TYPE_CHECKING:
-    import numpy as np
+MANY = 10.0
+"""Inversion takes n * p steps, rejection a constant number of dearer ones: from here on it is cheaper."""
 
-SMALL_COUNT = 256
-"""Below this :func:`small_power` is exact; counts above it are rare enough to take the slow way."""
+LARGEST = 255
+"""Last place of the tables: it stands for all counts from here on."""
+
+
+@numba.njit(cache=True, nogil=True)
+def tables(p: float) -> tuple[np.ndarray, np.ndarray]:
+    """Tabulate by count the probabilities that none, and that at most one, of its UMIs meets the rarer fate.
+
+    A UMI is kept with probability ``p`` or lost. Where inversion is not the way to draw, the
+    tables hold -1, which no uniform is below.
+    """
+    rarer = min(p, 1.0 - p)
+    none, one = np.full(LARGEST + 1, -1.0), np.full(LARGEST + 1, -1.0)
+    power = 1.0
+    for n in range(LARGEST):
+        if n * rarer >= MANY:
+            break
+        none[n], one[n] = power, power * (1.0 + n * rarer / (1.0 - rarer))
+        power *= 1.0 - rarer
+    return none, one
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def small_power(base: float, exponent: int) -> float:
-    """Raise to an exponent below ``SMALL_COUNT`` without a branch, so that loops over it become vector code."""
-    power = 1.0
-    for bit in range(8):
-        power *= base if (exponent >> bit) & 1 else 1.0
-        base *= base
-    return power
+def look_up(n: int, p: float, u: float, none: np.ndarray, one: np.ndarray) -> int:
+    """Give how many UMIs are kept where the tables tell, else -1; a loop over this becomes vector code."""
+    place = min(n, LARGEST)
+    k = int(u > none[place])
+    kept = k if p <= 0.5 else n - k
+    return kept if u <= one[place] else -1
 
 
 @numba.njit(cache=True, nogil=True)
 def draw_kept(
-    n: int, p: float, u: float, none: float, overdispersion: float, key: np.uint64, row: int, col: int
+    n: int, p: float, u: float, none: np.ndarray, overdispersion: float, key: np.uint64, row: int, col: int
 ) -> int:
-    """Draw how many of ``n`` UMIs of entry (row, col) are kept.
-
-    ``u`` is the entry's first uniform and ``none`` the probability that the rarer of the
-    two fates, kept or lost, befalls none of the UMIs (right for ``n < SMALL_COUNT``).
-    """
+    """Draw how many of ``n`` UMIs of entry (row, col) are kept; ``u`` is the entry's first uniform."""
     if overdispersion > 0.0:
         return _urn(n, p, overdispersion, key, row, col)
     rarer = min(p, 1.0 - p)
-    # inversion takes n * p steps, rejection a constant number of dearer ones
-    if n * rarer >= 10.0:
+    if n * rarer >= MANY:
         k = _reject(n, rarer, key, row, col)
     else:
-        if n >= SMALL_COUNT:
-            none = exp(n * log1p(-rarer))
-        k = 0 if u <= none else _walk(n, rarer, u, none)
+        k = _walk(n, rarer, u, none[n] if n < LARGEST else exp(n * log1p(-rarer)))
     return k if p <= 0.5 else n - k
 
 
 @numba.njit(cache=True, nogil=True)
 def _walk(n: int, p: float, u: float, none: float) -> int:
-    """Invert the binomial distribution function: walk up from zero until it passes ``u``."""
+    """Invert the binomial distribution function: walk up from zero, of probability ``none``, until it passes ``u``."""
+    if u <= none:
+        return 0
     odds = p / (1.0 - p)
     k = 1
     u -= none

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from fast_array_utils import types
 
-from lowdepth._checks import CONTAINERS
+from lowdepth._checks import CONTAINERS, check_counts
 
 from ._kernels import thin_csr, thin_dense
 
@@ -82,7 +82,7 @@ def _thin_dense(
     key: np.uint64,
     origin: tuple[int, int],
 ) -> NDArray[Any]:
-    return thin_dense(counts, keep, overdispersion, key, origin)
+    return thin_dense(check_counts(counts, "`counts`"), keep, overdispersion, key, origin)
 
 
 @_thin.register(types.CSBase)
@@ -95,7 +95,7 @@ def _thin_sparse(
 ) -> types.CSBase:
     if counts.format == "csc":
         return _thin_sparse(counts.tocsr(), keep, overdispersion, key, origin).tocsc()
-    if not counts.has_canonical_format:
+    if not check_counts(counts, "`counts`").has_canonical_format:
         counts = counts.copy()  # two stored parts of one count would share one stream
         counts.sum_duplicates()
     thinned = thin_csr(counts.data, counts.indices, counts.indptr, keep, overdispersion, key, origin)

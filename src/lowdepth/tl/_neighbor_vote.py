@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
-from lowdepth._checks import labels, obs_column
+from lowdepth._checks import depths, labels
 from lowdepth._keys import DepthKeys
 
 if TYPE_CHECKING:
@@ -29,11 +29,8 @@ class DepthSplit:
 
 def split_by_depth(adata: AnnData, label_key: str, *, low_umi: float, usable: NDArray[np.bool_]) -> DepthSplit:
     """Split the usable cells at ``low_umi``."""
-    if DepthKeys.total_umi not in adata.obs:
-        msg = f"adata.obs[{DepthKeys.total_umi!r}] is missing; run `ld.pp.depth_metrics(adata)` on the raw counts first"
-        raise KeyError(msg)
+    total = depths(adata, DepthKeys.total_umi)
     label = labels(adata, label_key)
-    total = obs_column(adata, DepthKeys.total_umi).to_numpy(np.float64)
     deep = total >= low_umi
     split = DepthSplit(label, total, deep & usable & (label.codes >= 0), ~deep & usable)
     for kind, cells, relation in (("deep", split.reference, "at or above"), ("shallow", split.query, "below")):

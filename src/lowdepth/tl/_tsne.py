@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from lowdepth._checks import representation, warn, writable
@@ -100,9 +99,10 @@ def tsne(
 
 
 def _start(latent: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.float32]:
+    left, singular, _ = np.linalg.svd(latent - latent.mean(axis=0, dtype=np.float64), full_matrices=False)
     components = np.zeros((len(latent), 2))
-    n_components = min(2, *latent.shape)
-    components[:, :n_components] = PCA(n_components, svd_solver="full").fit_transform(latent.astype(np.float64))
+    n_components = min(2, len(singular))
+    components[:, :n_components] = left[:, :n_components] * singular[:n_components]
     spread = components[:, 0].std()
     # cells that all lie on one point have no principal component to start from
     scaled = components / spread if spread > 0 else generator.standard_normal(components.shape)

@@ -1,0 +1,170 @@
+"""The model is scvi-tools' own under the same seed, and keeps all that it inherits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import scvi
+import torch
+from helpers import assert_unchanged, counts_adata
+
+import lowdepth as ld
+from lowdepth.model._presets import PRESETS
+from lowdepth.model._seed import seeded
+
+TRAINING = {"max_epochs": 2, "batch_size": 32, "accelerator": "cpu", "enable_progress_bar": False}
+UPSTREAM = {"scvi": scvi.model.SCVI, "paper": scvi.external.JointEmbeddingSCVI}
+
+
+def trained(preset="paper", adata=None, seed=0, **model_kwargs):
+    adata = counts_adata(80) if adata is None else adata
+    with seeded(seed):
+        ld.model.JointEmbedding.setup_anndata(adata, batch_key="batch")
+        model = ld.model.JointEmbedding(adata, preset=preset, **model_kwargs)
+        model.train(**TRAINING)
+    return model
+
+
+def trained_upstream(preset, adata, seed=0):
+    with seeded(seed):
+        UPSTREAM[preset].setup_anndata(adata, batch_key="batch")
+        model = UPSTREAM[preset](adata, n_latent=32, gene_likelihood="nb")
+        model.train(train_size=1.0, plan_kwargs={"lr": 0.004}, log_every_n_steps=1, **TRAINING)
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return trained()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_preset_trains_as_scvi_tools_does(preset):
+    ours, theirs = trained(preset, counts_adata(80)), trained_upstream(preset, counts_adata(80))
+    np.testing.assert_allclose(
+        ours.get_latent_representation(), theirs.get_latent_representation(), rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_allclose(ours.history["train_loss"].astype(float), theirs.history["train_loss"].astype(float), rtol=1e-5)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_weights_move_between_scvi_tools_and_us(preset):
+    theirs = trained_upstream(preset, counts_adata(80))
+    ours = trained(preset, counts_adata(80), seed=1)
+    assert not np.allclose(ours.get_latent_representation(), theirs.get_latent_representation())
+    ours.module.load_state_dict(theirs.module.state_dict())
+    np.testing.assert_array_equal(ours.get_latent_representation(), theirs.get_latent_representation())
+    theirs.module.load_state_dict(ours.module.state_dict())
+
+
+def test_presets_differ():
+    assert not np.allclose(trained("scvi").get_latent_representation(), trained("paper").get_latent_representation())
+
+
+def test_settings_go_over_the_preset():
+    model = trained("paper", n_latent=5, joint_embedding_weight=10.0)
+    assert model.module.n_latent == 5
+    assert model.module.joint_embedding_weight == 10.0
+    assert model.module.lambda_off_diag == 0.01
+
+
+def test_unknown_preset_is_named(model):
+    with pytest.raises(ValueError, match=r"there is no preset 'papers'.*did you mean 'paper'"):
+        ld.model.JointEmbedding(model.adata, preset="papers")
+
+
+def test_same_seed_same_result_and_random_state_untouched():
+    adata = counts_adata(80)
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002  the global state is what is tested
+    expected = torch.rand(1), np.random.rand()  # noqa: NPY002
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    models = [trained(adata=adata.copy(), seed=seed) for seed in (0, 0, 1)]
+    assert (torch.rand(1), np.random.rand()) == expected  # noqa: NPY002
+    latents = [model.get_latent_representation() for model in models]
+    np.testing.assert_array_equal(latents[0], latents[1])
+    assert not np.allclose(latents[0], latents[2])
+
+
+def test_seed_setting_of_scvi_tools_is_restored():
+    before = scvi.settings.seed
+    with seeded(3):
+        assert scvi.settings.seed == 3
+    assert scvi.settings.seed == before
+
+
+def test_save_and_load(model, tmp_path):
+    model.save(tmp_path / "model")
+    loaded = ld.model.JointEmbedding.load(tmp_path / "model", model.adata, accelerator="cpu")
+    np.testing.assert_array_equal(loaded.get_latent_representation(), model.get_latent_representation())
+    assert loaded.init_params_ == model.init_params_
+    assert loaded.init_params_["non_kwargs"] == {"preset": "paper"}
+
+
+def test_inherited_methods(model):
+    adata = model.adata
+    assert model.get_normalized_expression(library_size=1e4).shape == adata.shape
+    assert np.isfinite(float(model.get_elbo()))
+    genes = model.differential_expression(groupby="cell_type", group1="type 0", group2="type 1", silent=True)
+    assert sorted(genes.index) == sorted(adata.var_names)
+
+
+def test_training_goes_on_where_it_stopped():
+    model = trained()
+    model.train(**TRAINING)
+    cross_correlation = model.history["cco_loss_train"].astype(float)
+    assert len(cross_correlation) == 4
+    assert cross_correlation.notna().all(axis=None)
+
+
+def test_query_data_of_a_new_batch(model):
+    query = counts_adata(40, seed=2)
+    query.obs["batch"] = "new"
+    with seeded(0):
+        surgery = ld.model.JointEmbedding.load_query_data(query, model, accelerator="cpu")
+        surgery.train(**TRAINING, plan_kwargs={"weight_decay": 0.0})
+    assert surgery.get_latent_representation().shape == (40, 32)
+    assert surgery.module.joint_embedding_weight == model.module.joint_embedding_weight
+
+
+@pytest.mark.parametrize("likelihood", ["nb", "zinb", "poisson"])
+@pytest.mark.parametrize("container", ["dense", "csr"])
+def test_likelihoods_and_containers(likelihood, container):
+    adata = counts_adata(80)
+    adata.X = adata.X.toarray() if container == "dense" else adata.X
+    latent = trained(adata=adata, gene_likelihood=likelihood).get_latent_representation()
+    assert np.isfinite(latent).all()
+    assert (latent.std(axis=0) > 0).all()
+
+
+def test_loss_falls():
+    adata = counts_adata(200, depth=1000.0)
+    with seeded(0):
+        ld.model.JointEmbedding.setup_anndata(adata)
+        model = ld.model.JointEmbedding(adata)
+        model.train(**{**TRAINING, "max_epochs": 30})
+    loss = model.history["train_loss"].to_numpy(float).ravel()
+    assert loss[-1] < 0.8 * loss[0]
+
+
+@pytest.mark.filterwarnings("ignore:.*fewer than 3 cells")  # scvi-tools, on batches of the smallest data
+@pytest.mark.parametrize("n_obs", [65, 33, 5])
+def test_last_batch_of_one_and_fewer_cells_than_a_batch(n_obs):
+    latent = trained(adata=counts_adata(n_obs)).get_latent_representation()
+    assert np.isfinite(latent).all()
+
+
+def test_setup_refuses_what_is_not_counts():
+    adata = counts_adata()
+    adata.X = adata.X.log1p()
+    with assert_unchanged(adata), pytest.raises(ValueError, match="not a whole number"):
+        ld.model.JointEmbedding.setup_anndata(adata)
+
+
+def test_setup_refuses_empty_cells():
+    adata = counts_adata()
+    adata.X = sp.diags_array([0, 0] + [1] * 58, dtype=np.float32).tocsr() @ adata.X
+    with assert_unchanged(adata), pytest.raises(ValueError, match=r"2 cells hold no UMI.*filter_low_umi"):
+        ld.model.JointEmbedding.setup_anndata(adata)
