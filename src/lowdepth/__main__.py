@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lowdepth as ld
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
-    from matplotlib.figure import Figure
 
     from lowdepth.tl._score_result import LabelTransferScore
 
@@ -69,17 +68,18 @@ def _table(score: LabelTransferScore) -> str:
     return f"\n{table.to_string()}\n\n{score}\n"
 
 
-def _figures(adata: AnnData) -> dict[str, Figure]:
+def _figures(adata: AnnData) -> dict[str, Any]:
     import matplotlib as mpl  # noqa: PLC0415  only the command chooses where figures are drawn
 
     mpl.use("agg")
-    layouts = {f"{key}_tsne": name for key, name in NAMES.items()}
-    panels = {"basis": list(layouts), "title": list(layouts.values()), "return_fig": True}
+    layouts, titles = [f"{key}_tsne" for key in NAMES], list(NAMES.values())
     return {
         "umi_histogram": ld.pl.umi_histogram(adata, low_umi=LOW_UMI, return_fig=True),
-        "tsne_depth": ld.pl.embedding(adata, **panels),
-        "tsne_cell_type": ld.pl.embedding(adata, color="cell_type", **panels),
-        "low_umi_overlay": ld.pl.low_umi_overlay(adata, color="cell_type", low_umi=LOW_UMI, **panels),
+        "tsne_depth": ld.pl.embedding(adata, layouts, title=titles, return_fig=True),
+        "tsne_cell_type": ld.pl.embedding(adata, layouts, color="cell_type", title=titles, return_fig=True),
+        "low_umi_overlay": ld.pl.low_umi_overlay(
+            adata, layouts, color="cell_type", low_umi=LOW_UMI, title=titles, return_fig=True
+        ),
         "label_recovery": ld.pl.label_recovery(adata, names=NAMES, return_fig=True),
     }
 

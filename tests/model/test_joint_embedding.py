@@ -45,7 +45,8 @@ def test_preset_trains_as_scvi_tools_does(preset):
     np.testing.assert_allclose(
         ours.get_latent_representation(), theirs.get_latent_representation(), rtol=1e-4, atol=1e-5
     )
-    np.testing.assert_allclose(ours.history["train_loss"].astype(float), theirs.history["train_loss"].astype(float), rtol=1e-5)
+    losses = [model.history["train_loss"].astype(float) for model in (ours, theirs)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
