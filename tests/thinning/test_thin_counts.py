@@ -187,3 +187,13 @@ def test_overdispersion_is_one_number_per_gene():
 def test_other_containers_are_refused_by_name(counts):
     with pytest.raises(TypeError, match=rf"counts in a {type(counts).__name__} cannot be thinned; use a numpy array"):
         thin_counts(counts, KEEP, KEY)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("bad", [-3, np.nan, np.inf, 0.5])
+def test_what_is_no_count_is_refused(container, bad):
+    # compiled loops look counts up in tables: this one would be read from foreign memory
+    counts = COUNTS.astype(np.float32)
+    counts[7, 9] = bad
+    with pytest.raises(ValueError, match=f"`counts` holds .*{bad}"):
+        thin_counts(CONTAINERS[container](counts), KEEP, KEY)
