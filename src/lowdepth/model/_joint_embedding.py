@@ -9,6 +9,7 @@ from scvi.external import JointEmbeddingSCVI
 
 from lowdepth._checks import check_no_empty_cells, get_counts
 
+from ._module import JointEmbeddingModule
 from ._presets import resolve_preset
 from ._schedule import epochs_for
 
@@ -49,6 +50,8 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
     >>> model.get_latent_representation().shape
     (200, 8)
     """
+
+    _module_cls = JointEmbeddingModule
 
     def __init__(
         self,
