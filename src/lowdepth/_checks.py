@@ -119,8 +119,20 @@ def _first_bad(values: NDArray[Any]) -> int:
 
 def total_umis(counts: Any) -> NDArray[np.float64]:
     """Sum up each cell's UMIs, exactly: in 64 bits, whatever the dtype of the counts."""
+    if isinstance(counts, types.CSBase) and counts.format == "csr":
+        return _row_sums(counts.data, counts.indptr)
     totals = array_sum(counts, axis=1, dtype=np.float64)
     return np.asarray(totals.compute() if isinstance(totals, types.DaskArray) else totals)
+
+
+@njit
+def _row_sums(data: NDArray[Any], indptr: NDArray[Any]) -> NDArray[np.float64]:
+    # scipy copies all counts to float64 first, which takes twice their memory
+    sums = np.zeros(len(indptr) - 1)
+    for row in numba.prange(len(sums)):
+        for i in range(indptr[row], indptr[row + 1]):
+            sums[row] += np.float64(data[i])
+    return sums
 
 
 def check_no_empty_cells(counts: Any) -> None:

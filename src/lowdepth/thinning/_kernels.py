@@ -13,7 +13,11 @@ from fast_array_utils.numba import njit
 from ._draws import draw_kept, look_up, tables
 from ._philox import uniform_pair
 
+BLOCK_SIZE = 16
+"""Cells that are written without a gap between them, so that little of the room for all entries is touched."""
 
+
+@njit
 def thin_csr(
     data: np.ndarray,
     indices: np.ndarray,
@@ -24,68 +28,60 @@ def thin_csr(
     origin: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Thin a CSR matrix whose first entry is entry ``origin`` of the whole; zeros are not stored."""
-    # allocated here and not in compiled code, because numpy asks the system for huge pages
+    borders = np.append(np.arange(0, len(keep), BLOCK_SIZE), len(keep))
     loose_data, loose_indices = np.empty_like(data), np.empty_like(indices)
-    sizes = _thin_rows(data, indices, indptr, keep, overdispersion, key, origin, loose_data, loose_indices)
-    ends = np.append(0, sizes.cumsum()).astype(indptr.dtype)
-    packed_data, packed_indices = np.empty(ends[-1], data.dtype), np.empty(ends[-1], indices.dtype)
-    _pack(loose_data, loose_indices, indptr, packed_data, packed_indices, ends)
-    return packed_data, packed_indices, ends
+    sizes = np.zeros(len(keep) + 1, indptr.dtype)
+    for block in numba.prange(len(borders) - 1):
+        end = indptr[borders[block]]
+        for row in range(borders[block], borders[block + 1]):
+            sizes[row + 1] = _thin_row(
+                data[indptr[row] : indptr[row + 1]],
+                indices[indptr[row] : indptr[row + 1]],
+                keep[row],
+                overdispersion,
+                key,
+                (origin[0] + row, origin[1]),
+                loose_data[end:],
+                loose_indices[end:],
+            )
+            end += sizes[row + 1]
+    ends = np.cumsum(sizes).astype(indptr.dtype)
+    kept_data, kept_indices = np.empty(ends[-1], data.dtype), np.empty(ends[-1], indices.dtype)
+    for block in numba.prange(len(borders) - 1):
+        start, stop = ends[borders[block]], ends[borders[block + 1]]
+        begin = indptr[borders[block]]
+        kept_data[start:stop] = loose_data[begin : begin + stop - start]
+        kept_indices[start:stop] = loose_indices[begin : begin + stop - start]
+    return kept_data, kept_indices, ends
 
 
-@njit
-def _thin_rows(
+@numba.njit(cache=True, nogil=True)
+def _thin_row(
     data: np.ndarray,
     indices: np.ndarray,
-    indptr: np.ndarray,
-    keep: np.ndarray,
+    p: float,
     overdispersion: np.ndarray,
     key: np.uint64,
-    origin: tuple[int, int],
-    loose_data: np.ndarray,
-    loose_indices: np.ndarray,
-) -> np.ndarray:
-    """Write what is left of each row to where the row began, and give the numbers of entries left."""
-    sizes = np.zeros(len(indptr) - 1, np.int64)
-    binomial = not overdispersion.any()
-    for parallel_row in numba.prange(len(sizes)):
-        row = np.int64(parallel_row)  # prange counts in uint64, which mixes with signed integers to a float
-        start, stop = indptr[row], indptr[row + 1]
-        p = keep[row]
-        none, one = tables(p)
-        uniforms, looked_up = np.empty(stop - start), np.empty(stop - start, np.int64)
-        for i in range(stop - start):
-            col = np.int64(indices[start + i])
-            uniforms[i] = uniform_pair(key, origin[0] + row, origin[1] + col, 0)[0]
-        for i in range(stop - start):
-            looked_up[i] = look_up(np.int64(data[start + i]), p, uniforms[i], none, one)
-        end = start
-        for i in range(stop - start):
-            kept = looked_up[i]
-            if kept < 0 or not binomial:
-                n, col = np.int64(data[start + i]), np.int64(indices[start + i])
-                kept = draw_kept(n, p, uniforms[i], none, overdispersion[col], key, origin[0] + row, origin[1] + col)
-            loose_data[end], loose_indices[end] = kept, indices[start + i]
-            end += kept > 0
-        sizes[row] = end - start
-    return sizes
-
-
-@njit
-def _pack(
-    loose_data: np.ndarray,
-    loose_indices: np.ndarray,
-    begins: np.ndarray,
-    packed_data: np.ndarray,
-    packed_indices: np.ndarray,
-    ends: np.ndarray,
-) -> None:
-    """Close the gaps between rows."""
-    for parallel_row in numba.prange(len(ends) - 1):
-        row = np.int64(parallel_row)
-        size = ends[row + 1] - ends[row]
-        packed_data[ends[row] : ends[row + 1]] = loose_data[begins[row] : begins[row] + size]
-        packed_indices[ends[row] : ends[row + 1]] = loose_indices[begins[row] : begins[row] + size]
+    place: tuple[int, int],
+    kept_data: np.ndarray,
+    kept_indices: np.ndarray,
+) -> int:
+    """Write what is left of the cell whose first gene is entry ``place``, and give its number of entries."""
+    none, one = tables(p)
+    uniforms, looked_up = np.empty(len(data)), np.empty(len(data), np.int64)
+    for i in range(len(data)):
+        uniforms[i] = uniform_pair(key, place[0], place[1] + np.int64(indices[i]), 0)[0]
+    for i in range(len(data)):
+        looked_up[i] = look_up(np.int64(data[i]), p, uniforms[i], none, one)
+    size = 0
+    for i in range(len(data)):
+        kept, alpha = looked_up[i], overdispersion[indices[i]]
+        if kept < 0 or alpha > 0.0:
+            col = place[1] + np.int64(indices[i])
+            kept = draw_kept(np.int64(data[i]), p, uniforms[i], none, alpha, key, place[0], col)
+        kept_data[size], kept_indices[size] = kept, indices[i]
+        size += kept > 0
+    return size
 
 
 @njit
@@ -99,7 +95,7 @@ def thin_dense(
     """Thin a dense matrix whose first entry is entry ``origin`` of the whole."""
     out = np.zeros_like(counts)
     for parallel_row in numba.prange(counts.shape[0]):
-        row = np.int64(parallel_row)
+        row = np.int64(parallel_row)  # prange counts in uint64, which mixes with signed integers to a float
         p = keep[row]
         none, one = tables(p)
         for col in range(counts.shape[1]):
