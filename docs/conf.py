@@ -53,9 +53,6 @@ copybutton_prompt_is_regexp = True
 # references to lowdepth have to resolve; others become links where the inventories of their packages can be fetched
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!lowdepth\b).*")]
-nitpick_ignore = [
-    ("py:class", "lowdepth.tl._score_result.LabelTransferScore")
-]  # described by the function that returns it
 intersphinx_mapping = (
     {
         "anndata": ("https://anndata.scverse.org/en/stable/", None),

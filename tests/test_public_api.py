@@ -21,7 +21,7 @@ NAMES = {
     "model": ["JointEmbedding"],
     "pl": ["embedding", "label_recovery", "low_umi_overlay", "umi_histogram"],
     "pp": ["depth_metrics", "emulate_low_depth", "filter_low_umi", "split_counts", "thin_to_depth"],
-    "tl": ["joint_embedding", "label_transfer", "label_transfer_score", "tsne"],
+    "tl": ["LabelTransferScore", "joint_embedding", "label_transfer", "label_transfer_score", "tsne"],
 }
 PUBLIC = {
     f"{part}.{name}": getattr(getattr(ld, part), name) for part in ld.__all__ for name in getattr(ld, part).__all__

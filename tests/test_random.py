@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lowdepth._random import BLOCK_SIZE, block_generators, seed_record, stream_key
+from lowdepth._random import seed_record, stream_key
 
 
 def test_keys_follow_the_seed():
@@ -29,20 +29,6 @@ def test_a_generator_advances():
 def test_other_counts_other_key():
     assert stream_key(3, 1000) != stream_key(3, 999)
     assert stream_key(3, 1000) == stream_key(3, np.float64(1000))
-
-
-@pytest.mark.parametrize("n_obs", [0, 1, BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 5000])
-def test_blocks_cover_the_cells(n_obs):
-    cells = [i for block, _ in block_generators(np.random.default_rng(0), n_obs) for i in range(*block.indices(n_obs))]
-    assert cells == list(range(n_obs))
-
-
-def test_a_block_does_not_know_of_the_next():
-    def first_numbers(n_obs):
-        return [child.random() for _, child in block_generators(np.random.default_rng(0), n_obs)]
-
-    assert first_numbers(5000)[:2] == first_numbers(2000)
-    assert len(set(first_numbers(5000))) == 5
 
 
 @pytest.mark.parametrize(

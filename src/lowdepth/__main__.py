@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = commands.add_parser("demo", help="rescue the shallow cells of the shipped PBMC data and show how well")
     command.add_argument("--out", type=Path, default=Path("lowdepth-demo"), help="folder for the figures")
     command.add_argument("--seed", type=int, default=0, help="seed of the thinning and the training")
-    command.add_argument("--max-epochs", type=int, default=30, help="passes over the data")
+    command.add_argument("--max-epochs", type=int, default=20, help="passes over the data")
     command.set_defaults(run=demo)
     options = vars(parser.parse_args(arguments))
     options.pop("run")(**options)

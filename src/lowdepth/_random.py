@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 type Rng = int | np.random.Generator | None
-
-BLOCK_SIZE = 1024
-"""Cells that share one child generator: fixed, so that results depend on neither threads nor memory."""
 
 
 def stream_key(rng: Rng, n_umis: float = 0) -> np.uint64:
@@ -25,17 +19,6 @@ def stream_key(rng: Rng, n_umis: float = 0) -> np.uint64:
     np.True_
     """
     return np.random.default_rng(rng).integers(2**64, dtype=np.uint64) ^ np.uint64(n_umis)
-
-
-def block_generators(rng: np.random.Generator, n_obs: int) -> Iterator[tuple[slice, np.random.Generator]]:
-    """Cut ``n_obs`` cells into fixed blocks, each with a generator of its own.
-
-    >>> [cells for cells, _ in block_generators(np.random.default_rng(0), 1500)]
-    [slice(0, 1024, None), slice(1024, 1500, None)]
-    """
-    starts = range(0, n_obs, BLOCK_SIZE)
-    for start, child in zip(starts, rng.spawn(len(starts)), strict=True):
-        yield slice(start, min(start + BLOCK_SIZE, n_obs)), child
 
 
 def seed_record(rng: Rng) -> dict[str, Any]:

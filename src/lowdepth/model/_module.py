@@ -41,7 +41,5 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         outputs = super().generative(*arguments, **options)
         counts = outputs[MODULE_KEYS.PX_KEY]
         if type(counts) is NegativeBinomial:
-            outputs[MODULE_KEYS.PX_KEY] = NonzeroNegativeBinomial(
-                mu=counts.mu, theta=counts.theta, scale=counts.scale
-            )
+            outputs[MODULE_KEYS.PX_KEY] = NonzeroNegativeBinomial(mu=counts.mu, theta=counts.theta, scale=counts.scale)
         return outputs

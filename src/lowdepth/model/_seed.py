@@ -25,7 +25,11 @@ def as_seed(rng: Rng) -> int:
     >>> as_seed(3)
     3
     """
-    return int(np.random.default_rng(rng).integers(2**31)) if not isinstance(rng, int) else rng
+    return (
+        int(np.random.default_rng(rng).integers(2**31))
+        if rng is None or isinstance(rng, np.random.Generator)
+        else int(rng)
+    )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._joint_embedding import joint_embedding
 from ._label_transfer import label_transfer
 from ._label_transfer_score import label_transfer_score
+from ._score_result import LabelTransferScore
 from ._tsne import tsne
 
-__all__ = ["joint_embedding", "label_transfer", "label_transfer_score", "tsne"]
+__all__ = ["LabelTransferScore", "joint_embedding", "label_transfer", "label_transfer_score", "tsne"]

@@ -1,0 +1,31 @@
+"""The tutorials run from the first cell to the last, and were committed as they ran."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+TUTORIALS = Path(__file__).parents[1] / "tutorials"
+
+
+def read(name):
+    return nbformat.read(TUTORIALS / name, as_version=4)
+
+
+def test_the_offline_tutorial_was_executed():
+    cells = [cell for cell in read("rescue_low_umi_cells.ipynb").cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+
+
+def test_the_tutorial_that_downloads_says_that_it_was_not():
+    notebook = read("gse310923.ipynb")
+    assert "This notebook was not executed" in notebook.cells[0].source
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.mark.slow
+def test_the_offline_tutorial_runs():
+    NotebookClient(read("rescue_low_umi_cells.ipynb"), timeout=1200).execute()
