@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 from contextlib import contextmanager
@@ -47,17 +46,3 @@ def seeded(seed: int) -> Iterator[None]:
             np.random.set_state(numpy_state)  # noqa: NPY002
             random.setstate(python_state)
             scvi.settings._seed = scvi_seed
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning from telling which devices it sees and which products to install."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

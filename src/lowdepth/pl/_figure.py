@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,8 +20,12 @@ type Drawn = Axes | list[Axes] | Figure | None
 
 
 def one_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
-    """Take the user's axes, or make a figure of this size in inches."""
-    return plt.subplots(figsize=figsize, layout="constrained")[1] if ax is None else ax
+    """Take the user's axes, or make a figure of this size in inches at matplotlib's own font size."""
+    if ax is not None:
+        return ax
+    ax = plt.subplots(figsize=np.multiply(figsize, _font_scale()), layout="constrained")[1]
+    ax.set_axisbelow(True)  # grids, where the user likes them, lie behind the bars
+    return ax
 
 
 def square_axes(n_panels: int, ax: Axes | Sequence[Axes] | None, *, ncols: int, legend_width: float) -> list[Axes]:
@@ -36,12 +41,16 @@ def square_axes(n_panels: int, ax: Axes | Sequence[Axes] | None, *, ncols: int, 
         return given
     ncols = min(ncols, n_panels)
     nrows = -(-n_panels // ncols)
-    figure, grid = plt.subplots(
-        nrows, ncols, figsize=(3.6 * ncols + legend_width, 3.8 * nrows), layout="constrained", squeeze=False
-    )
+    figsize = np.multiply((3.6 * ncols + legend_width, 3.8 * nrows), _font_scale())
+    figure, grid = plt.subplots(nrows, ncols, figsize=figsize, layout="constrained", squeeze=False)
     for unused in grid.flat[n_panels:]:
         figure.delaxes(unused)
     return list(grid.flat[:n_panels])
+
+
+def _font_scale() -> float:
+    # users set larger fonts for talks, as scanpy's `set_figure_params` does: figures grow with them
+    return float(mpl.rcParams["font.size"]) / 10
 
 
 def finish(axes: Axes | list[Axes], *, show: bool | None, return_fig: bool) -> Drawn:

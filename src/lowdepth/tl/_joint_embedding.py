@@ -110,7 +110,8 @@ def joint_embedding(
     (200, 8)
     """
     from lowdepth.model import JointEmbedding  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.model._seed import as_seed, quiet_lightning, seeded  # noqa: PLC0415
+    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415
+    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
 
     at_least("n_latent", n_latent, 1)
     at_least("batch_size", batch_size, 2)
@@ -125,7 +126,7 @@ def joint_embedding(
 
     adata = writable(adata, copy=copy)
     keys = EmbeddingKeys(key_added)
-    with _unchanged_on_error(adata), seeded(as_seed(rng)), quiet_lightning():
+    with quiet_lightning(), _unchanged_on_error(adata), seeded(as_seed(rng)):
         JointEmbedding.setup_anndata(adata, layer=layer, batch_key=batch_key)
         model = JointEmbedding(adata, preset=preset, n_latent=n_latent, **model_kwargs)
         model.train(
