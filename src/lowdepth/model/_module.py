@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 import torch
@@ -36,6 +37,7 @@ class NonzeroNegativeBinomial(NegativeBinomial):  # type: ignore[misc]  # scvi-t
 class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-tools is not typed
     """The published module; weights move freely between it and scvi-tools' own."""
 
+    @wraps(JointEmbeddingVAE.generative)  # scvi-tools reads from the signature what a module can do
     def generative(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """Decode, with the likelihood above where it is a plain negative binomial."""
         outputs = super().generative(*arguments, **options)
