@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -168,4 +169,11 @@ def test_setup_refuses_empty_cells():
     adata = counts_adata()
     adata.X = sp.diags_array([0, 0] + [1] * 58, dtype=np.float32).tocsr() @ adata.X
     with assert_unchanged(adata), pytest.raises(ValueError, match=r"2 cells hold no UMI.*filter_low_umi"):
+        ld.model.JointEmbedding.setup_anndata(adata)
+
+
+def test_setup_refuses_dask_arrays_by_name():
+    adata = counts_adata()
+    adata.X = da.from_array(adata.X.toarray(), chunks=(10, -1))
+    with assert_unchanged(adata), pytest.raises(NotImplementedError, match=r"dask array.*adata.to_memory"):
         ld.model.JointEmbedding.setup_anndata(adata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from fast_array_utils.types import DaskArray
 from scvi.external import JointEmbeddingSCVI
 
 from lowdepth._checks import check_no_empty_cells, get_counts
@@ -87,10 +88,16 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
 
         Raises
         ------
+        NotImplementedError
+            The counts are a dask array or backed by a file.
         ValueError
             The matrix does not hold raw counts, or a cell has none (its library size has no logarithm).
         """
-        check_no_empty_cells(get_counts(adata, layer))
+        counts = get_counts(adata, layer)
+        if isinstance(counts, DaskArray):
+            msg = "the counts are a dask array, which scvi-tools cannot train on; load them with `adata.to_memory()`"
+            raise NotImplementedError(msg)
+        check_no_empty_cells(counts)
         super().setup_anndata(adata, layer=layer, batch_key=batch_key, **setup_kwargs)
 
     def train(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lowdepth._checks import representation, warn, writable
+from lowdepth._checks import labels, representation, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ScoreKeys
 
@@ -93,8 +93,8 @@ def label_transfer_score(
         msg = "`use_rep` names no representation; give one key of adata.obsm, or several"
         raise ValueError(msg)
     latents = {key: representation(adata, key) for key in keys}
-    usable = np.all([np.isfinite(latent).all(axis=1) for latent in latents.values()], axis=0)
-    usable &= adata.obs[label_key].notna().to_numpy() if label_key in adata.obs else True
+    has_label = labels(adata, label_key).codes >= 0
+    usable = np.all([has_label, *(np.isfinite(latent).all(axis=1) for latent in latents.values())], axis=0)
     split = split_by_depth(adata, label_key, low_umi=low_umi, usable=usable)
     names = split.label.categories.astype(str).to_numpy()
     truth, total = split.label.codes[split.query], split.total_umi[split.query]
