@@ -143,18 +143,3 @@ def test_one_cell_is_refused():
     adata = counts_adata(1)
     with assert_unchanged(adata), pytest.raises(ValueError, match="there is 1 cell"):
         ld.tl.joint_embedding(adata, **FAST)
-
-
-@pytest.mark.slow
-def test_joint_embedding_rescues_more_than_scvi():
-    gains = []
-    for seed in range(5):
-        adata = ld.datasets.simulate(2000, 1000, n_types=6, median_umi=5000, type_effect=0.6, rng=seed)
-        ld.pp.emulate_low_depth(adata, rng=seed)
-        for preset in ("scvi", "paper"):
-            ld.tl.joint_embedding(
-                adata, preset=preset, batch_key="batch", max_epochs=60, batch_size=128, rng=seed, key_added=preset
-            )
-        score = ld.tl.label_transfer_score(adata, "cell_type", use_rep=["scvi", "paper"])
-        gains.append(score.overall.loc["paper", "accuracy"] - score.overall.loc["scvi", "accuracy"])
-    assert np.median(gains) > 0.02
