@@ -139,6 +139,13 @@ def test_interrupted_training_leaves_adata_unchanged(monkeypatch):
         ld.tl.joint_embedding(adata, **FAST)
 
 
+def test_cells_without_a_batch_are_refused():
+    adata = counts_adata(80)
+    adata.obs.loc[adata.obs_names[:3], "batch"] = np.nan
+    with assert_unchanged(adata), pytest.raises(ValueError, match="is missing for 3 cells"):
+        ld.tl.joint_embedding(adata, batch_key="batch", **FAST)
+
+
 def test_one_cell_is_refused():
     adata = counts_adata(1)
     with assert_unchanged(adata), pytest.raises(ValueError, match="there is 1 cell"):

@@ -119,8 +119,9 @@ def joint_embedding(
     if adata.n_obs < 2:
         msg = f"there is {adata.n_obs} cell: an embedding is learnt from many"
         raise ValueError(msg)
-    if batch_key is not None:
-        labels(adata, batch_key)
+    if batch_key is not None and (n_missing := int((labels(adata, batch_key).codes < 0).sum())):
+        msg = f"adata.obs[{batch_key!r}] is missing for {n_missing} cells: give them a batch, or drop them"
+        raise ValueError(msg)
     if not (total_umis(counts) >= low_umi).any():
         warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
 
