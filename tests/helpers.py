@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -83,3 +84,19 @@ def assert_same(one, other, where="value"):
         np.testing.assert_array_equal(one, other, err_msg=where)
     else:
         assert one == other, where
+
+
+@contextmanager
+def same_thinning():
+    """Make scvi-tools and us keep half of each count, which needs no random numbers."""
+    from scvi.external.joint_embedding_scvi import _module as theirs
+
+    from lowdepth.model import _module as ours
+
+    with (
+        patch.object(theirs, "binomial_split", lambda x, p: ((x / 2).ceil(), None)),
+        patch.object(theirs, "sample_thinning_probs", lambda x, min_library_size: None),
+        patch.object(ours, "thinned_values", lambda counts, keep: (counts.values / 2).ceil()),
+        patch.object(ours, "sample_keep", lambda total, fewest: None),
+    ):
+        yield

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import dask.array as da
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import scvi
 import torch
-from helpers import assert_unchanged, counts_adata
+from helpers import assert_unchanged, counts_adata, same_thinning
 
 import lowdepth as ld
 from lowdepth.model._presets import PRESETS
@@ -42,7 +44,11 @@ def model():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_preset_trains_as_scvi_tools_does(preset):
-    ours, theirs = trained(preset, counts_adata(80)), trained_upstream(preset, counts_adata(80))
+    with same_thinning():
+        ours, theirs = (
+            trained(preset, counts_adata(80), precision="float32"),
+            trained_upstream(preset, counts_adata(80)),
+        )
     np.testing.assert_allclose(
         ours.get_latent_representation(), theirs.get_latent_representation(), rtol=1e-4, atol=1e-5
     )
@@ -56,7 +62,7 @@ def test_weights_move_between_scvi_tools_and_us(preset):
     ours = trained(preset, counts_adata(80), seed=1)
     assert not np.allclose(ours.get_latent_representation(), theirs.get_latent_representation())
     ours.module.load_state_dict(theirs.module.state_dict())
-    np.testing.assert_array_equal(ours.get_latent_representation(), theirs.get_latent_representation())
+    np.testing.assert_allclose(ours.get_latent_representation(), theirs.get_latent_representation(), atol=1e-5)
     theirs.module.load_state_dict(ours.module.state_dict())
 
 
@@ -156,6 +162,69 @@ def test_loss_falls():
 def test_last_batch_of_one_and_fewer_cells_than_a_batch(n_obs):
     latent = trained(adata=counts_adata(n_obs)).get_latent_representation()
     assert np.isfinite(latent).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*formatted as CSR")  # scvi-tools, about its own way
+def test_csc_gives_the_same_result():
+    adata = counts_adata(80)
+    adata.X = adata.X.tocsc()
+    latents = [trained(adata=data).get_latent_representation() for data in (adata, counts_adata(80))]
+    np.testing.assert_array_equal(*latents)
+
+
+@pytest.mark.parametrize("sparse", [sp.csr_array, sp.csc_array])
+def test_setup_refuses_sparse_arrays_by_name(sparse):
+    adata = counts_adata()
+    adata.X = sparse(adata.X)
+    with assert_unchanged(adata), pytest.raises(TypeError, match=rf"{sparse.__name__}.*scipy.sparse.csr_matrix"):
+        ld.model.JointEmbedding.setup_anndata(adata)
+
+
+def test_dense_minibatches_where_the_quick_way_ends(caplog):
+    with caplog.at_level(logging.INFO, logger="lowdepth"):
+        trained(gene_likelihood="zinb")
+    notices = [record for record in caplog.records if "dense minibatches" in record.message]
+    assert len(notices) == 1
+    assert "gene_likelihood='zinb'" in notices[0].message
+
+
+@pytest.mark.parametrize("likelihood", ["nb", "zinb"])
+def test_validation_sees_the_objective_and_early_stopping_can_watch_it(likelihood):
+    adata = counts_adata(120)
+    with seeded(0):
+        ld.model.JointEmbedding.setup_anndata(adata)
+        model = ld.model.JointEmbedding(adata, gene_likelihood=likelihood)
+        model.train(
+            **{**TRAINING, "max_epochs": 30},
+            train_size=0.8,
+            early_stopping=True,
+            early_stopping_monitor="validation_loss",
+            early_stopping_patience=2,
+            early_stopping_min_delta=1e6,
+        )
+    assert len(model.history["validation_loss"]) < 10
+    assert (model.history["cco_loss_validation"].astype(float) > 0).all(axis=None)
+
+
+def test_early_stopping_needs_cells_to_watch(model):
+    with pytest.raises(ValueError, match=r"early_stopping.*train_size=0.9"):
+        model.train(**TRAINING, early_stopping=True)
+
+
+def test_latent_of_some_cells_and_with_variance(model):
+    everything, variance = model.get_latent_representation(return_dist=True)
+    assert (variance > 0).all()
+    some = model.get_latent_representation(indices=[3, 1], batch_size=1)
+    np.testing.assert_allclose(some, everything[[3, 1]], atol=1e-6)
+    mask = np.arange(model.adata.n_obs) < 5
+    np.testing.assert_allclose(model.get_latent_representation(indices=mask), everything[:5], atol=1e-6)
+
+
+def test_latent_of_minibatches_that_the_user_brings(model):
+    loader = model._make_data_loader(model.adata, batch_size=20)
+    np.testing.assert_allclose(
+        model.get_latent_representation(dataloader=loader), model.get_latent_representation(), atol=1e-5
+    )
 
 
 def test_setup_refuses_what_is_not_counts():

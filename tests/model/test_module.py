@@ -1,63 +1,150 @@
-"""The likelihood at counts only is the likelihood, and so are its gradients."""
+"""The way through the non-zeros is scvi-tools' own in every number, where the thinned counts are the same."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
-from scvi.distributions import NegativeBinomial
+from helpers import counts_adata, same_thinning
+from scvi import REGISTRY_KEYS
+from scvi.external import JointEmbeddingVAE
 
-from lowdepth.model._module import NonzeroNegativeBinomial
+from lowdepth.model._module import JointEmbeddingModule
+from lowdepth.model.engine import take_rows
 
-
-def parameters(n_obs, n_vars, *, depth, theta_shape, seed):
-    rng = np.random.default_rng(seed)
-    mu = rng.gamma(0.3, size=(n_obs, n_vars)) + 1e-6
-    mu *= depth / mu.sum(axis=1, keepdims=True)
-    counts = torch.tensor(rng.poisson(mu).astype(float))
-    theta = rng.lognormal(size={"gene": n_vars, "gene and cell": (n_obs, n_vars)}[theta_shape])
-    return counts, torch.tensor(mu, requires_grad=True), torch.tensor(theta, requires_grad=True)
+N_VARS, N_BATCH = 40, 2
+SETTINGS = {"n_batch": N_BATCH, "n_labels": 3, "n_latent": 6, "joint_embedding_weight": 10.0, "variance_weight": 1.0}
 
 
-@settings(deadline=None)
-@given(
-    n_obs=st.integers(1, 6),
-    n_vars=st.integers(1, 30),
-    depth=st.floats(1, 200_000),
-    theta_shape=st.sampled_from(["gene", "gene and cell"]),
-    seed=st.integers(0, 2**32 - 1),
+def minibatches(covariates=()):
+    adata = counts_adata(60, N_VARS)
+    rng = np.random.default_rng(0)
+    tensors = {
+        REGISTRY_KEYS.BATCH_KEY: torch.tensor(rng.integers(N_BATCH, size=(60, 1))),
+        REGISTRY_KEYS.LABELS_KEY: torch.tensor(rng.integers(3, size=(60, 1))),
+    }
+    if "categorical" in covariates:
+        tensors[REGISTRY_KEYS.CAT_COVS_KEY] = torch.tensor(rng.integers(2, size=(60, 2)))
+    if "continuous" in covariates:
+        tensors[REGISTRY_KEYS.CONT_COVS_KEY] = torch.tensor(rng.normal(size=(60, 1)), dtype=torch.float32)
+    dense = {REGISTRY_KEYS.X_KEY: torch.tensor(adata.X.toarray()), **tensors}
+    sparse = {REGISTRY_KEYS.X_KEY: take_rows(adata.X, np.arange(60)), **tensors}
+    return dense, sparse
+
+
+def modules(**settings):
+    torch.manual_seed(0)
+    theirs = JointEmbeddingVAE(N_VARS, **{"gene_likelihood": "nb", **SETTINGS, **settings})
+    module = JointEmbeddingModule(N_VARS, precision="float32", **{"gene_likelihood": "nb", **SETTINGS, **settings})
+    module.load_state_dict(theirs.state_dict())
+    return module, theirs
+
+
+def run(module, tensors, **loss_kwargs):
+    torch.manual_seed(1)
+    output = module(tensors, loss_kwargs=loss_kwargs)[2]
+    module.zero_grad()
+    output.loss.backward()
+    return output, {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
+
+
+def assert_same_loss(module, theirs, dense, sparse, **loss_kwargs):
+    with same_thinning():
+        (our_loss, our_grads), (their_loss, their_grads) = (
+            run(module, sparse, **loss_kwargs),
+            run(theirs, dense, **loss_kwargs),
+        )
+    torch.testing.assert_close(our_loss.loss, their_loss.loss, rtol=1e-5, atol=1e-6)
+    for part in ("reconstruction_loss", "kl_local", "extra_metrics"):
+        torch.testing.assert_close(getattr(our_loss, part), getattr(their_loss, part), rtol=1e-4, atol=1e-4)
+    assert list(our_grads) == list(their_grads)
+    largest = max(grad.abs().max().item() for grad in their_grads.values())  # a bias before batch norm has none
+    for name, grad in our_grads.items():
+        torch.testing.assert_close(grad, their_grads[name], rtol=1e-4, atol=1e-6 * largest, msg=name)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"use_joint_embedding": False},
+        {"gene_likelihood": "poisson"},
+        {"dispersion": "gene-batch"},
+        {"dispersion": "gene-label"},
+        {"n_layers": 2},
+        {"log_variational": False},
+        {"latent_distribution": "ln"},
+        {"batch_representation": "embedding", "batch_embedding_kwargs": {"embedding_dim": 3}},
+        {"use_batch_norm": "none", "use_layer_norm": "both"},
+        {"n_batch": 1},
+        {"reconstruction_weight": 0.5},
+    ],
+    ids=str,
 )
-def test_equals_scvi_tools_with_gradients(n_obs, n_vars, depth, theta_shape, seed):
-    counts, mu, theta = parameters(n_obs, n_vars, depth=depth, theta_shape=theta_shape, seed=seed)
-    results = []
-    for likelihood in (NonzeroNegativeBinomial, NegativeBinomial):
-        log_prob = likelihood(mu=mu, theta=theta).log_prob(counts)
-        results.append([log_prob, *torch.autograd.grad(log_prob.sum(), [mu, theta])])
-    for ours, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-8)
+def test_loss_and_gradients_are_those_of_scvi_tools(settings, training):
+    module, theirs = (m.train(training) for m in modules(**settings))
+    dense, sparse = minibatches()
+    if settings.get("n_batch") == 1:
+        for tensors in (dense, sparse):
+            tensors[REGISTRY_KEYS.BATCH_KEY] = torch.zeros(60, 1, dtype=torch.int64)
+    assert_same_loss(module, theirs, dense, sparse)
 
 
-def test_equals_scipy():
-    counts, mu, theta = parameters(4, 50, depth=300, theta_shape="gene", seed=0)
-    ours = NonzeroNegativeBinomial(mu=mu, theta=theta).log_prob(counts).detach()
-    size, mean = theta.detach().numpy(), mu.detach().numpy()
-    np.testing.assert_allclose(ours, stats.nbinom(size, size / (size + mean)).logpmf(counts), rtol=1e-5, atol=1e-6)
+def test_covariates():
+    covariates = ("categorical", "continuous")
+    assert_same_loss(*modules(n_cats_per_cov=[2, 2], n_continuous_cov=1), *minibatches(covariates))
 
 
-def test_several_samples_of_the_latent_go_the_upstream_way():
-    counts, mu, theta = parameters(3, 8, depth=50, theta_shape="gene", seed=1)
-    stacked = torch.stack([mu, 2 * mu])
-    ours, theirs = (
-        law(mu=stacked, theta=theta).log_prob(counts) for law in (NonzeroNegativeBinomial, NegativeBinomial)
-    )
-    torch.testing.assert_close(ours, theirs)
+def test_weights_of_the_terms():
+    weights = {"kl_weight": 0.3, "joint_embedding_weight": 2.0, "reconstruction_weight": 0.1}
+    assert_same_loss(*modules(), *minibatches(), **weights)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_all_zero_counts(dtype):
-    mu = torch.full((2, 3), 0.5, dtype=dtype)
-    ours = NonzeroNegativeBinomial(mu=mu, theta=torch.ones(3, dtype=dtype)).log_prob(torch.zeros_like(mu))
-    torch.testing.assert_close(ours, torch.full_like(mu, float(np.log(1 / 1.5))))
+def test_posterior_is_that_of_dense_cells():
+    module, _ = modules()
+    module.eval()
+    dense, sparse = minibatches()
+    ours, theirs = (module.inference(**module._get_inference_input(tensors)) for tensors in (sparse, dense))
+    torch.testing.assert_close(ours["qz"].loc, theirs["qz"].loc)
+    torch.testing.assert_close(ours["qz"].scale, theirs["qz"].scale)
+    torch.testing.assert_close(ours["library"], theirs["library"])
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_validation_sees_the_objective_on_request(kind):
+    module, _ = modules()
+    module.eval()
+    tensors = dict(zip(("dense", "sparse"), minibatches(), strict=True))[kind]
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    assert "cco_loss" not in (module(tensors)[2].extra_metrics or {})
+    output = module(tensors, loss_kwargs={"with_thinned": True})[2]
+    assert output.extra_metrics["cco_loss"] > 0
+    assert not module.training
+    for name, buffer in module.named_buffers():
+        torch.testing.assert_close(buffer, before[name])
+
+
+def test_one_cell_has_no_correlation():
+    module, _ = modules()
+    module.eval()
+    _, sparse = minibatches()
+    one = {key: value[:1] if isinstance(value, torch.Tensor) else value for key, value in sparse.items()}
+    one[REGISTRY_KEYS.X_KEY] = sparse[REGISTRY_KEYS.X_KEY].between(slice(0, 1))
+    output = module(one, loss_kwargs={"with_thinned": True})[2]
+    assert torch.isfinite(output.loss)
+    assert "cco_loss" not in (output.extra_metrics or {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, ""),
+        ({"gene_likelihood": "poisson"}, ""),
+        ({"gene_likelihood": "zinb"}, "gene_likelihood='zinb'"),
+        ({"dispersion": "gene-cell"}, "dispersion='gene-cell'"),
+        ({"encode_covariates": True, "gene_likelihood": "zinb"}, "gene_likelihood='zinb', encode_covariates=True"),
+    ],
+)
+def test_what_needs_dense_minibatches_says_so(settings, reason):
+    assert modules(**settings)[0].dense_only == reason

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from fast_array_utils.types import DaskArray
+from scipy.sparse import issparse, sparray
+from scvi import REGISTRY_KEYS
+from scvi.dataloaders import DataSplitter
 from scvi.external import JointEmbeddingSCVI
 
 from lowdepth._checks import check_no_empty_cells, get_counts
 
 from ._module import JointEmbeddingModule
+from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import resolve_preset
 from ._schedule import epochs_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from anndata import AnnData
+
+logger = logging.getLogger("lowdepth")
+
+CELLS_AT_A_TIME = 1024
+"""Embedded together unless the user says otherwise; the result does not depend on it."""
 
 
 class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is not typed
@@ -39,7 +49,9 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
         objective of Svensson 2026 (doi:10.64898/2026.02.11.705441), the ELBO plus 100 times the
         cross-correlation of the embeddings of each cell and of its thinned self.
     **model_kwargs
-        Put over the preset's; those of :class:`scvi.external.JointEmbeddingSCVI`.
+        Put over the preset's; those of :class:`scvi.external.JointEmbeddingSCVI`, and ``precision`` of the
+        decoder's matrix products on the CPU: ``"float32"``, ``"bfloat16"`` (factors are rounded, sums
+        are not), or by default ``"auto"``, bfloat16 where the CPU multiplies it in hardware.
 
     Examples
     --------
@@ -90,6 +102,8 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
         ------
         NotImplementedError
             The counts are a dask array or backed by a file.
+        TypeError
+            The counts are a scipy sparse array; scvi-tools takes sparse matrices.
         ValueError
             The matrix does not hold raw counts, or a cell has none (its library size has no logarithm).
         """
@@ -98,6 +112,10 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
             msg = "the counts are a dask array, which scvi-tools cannot train on; load them with `adata.to_memory()`"
             raise NotImplementedError(msg)
         check_no_empty_cells(counts)
+        if isinstance(counts, sparray):
+            container = type(counts).__name__
+            msg = f"scvi-tools does not take a {container}; convert the counts with `scipy.sparse.csr_matrix(counts)`"
+            raise TypeError(msg)
         super().setup_anndata(adata, layer=layer, batch_key=batch_key, **setup_kwargs)
 
     def train(
@@ -138,6 +156,10 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
             # batch normalisation fails on one cell: leave out one or two, others in each epoch
             drop_last = n_train > batch_size and 0 < n_train % batch_size < 3
             datasplitter_kwargs = {"drop_last": drop_last, **(datasplitter_kwargs or {})}
+        if train_kwargs.get("early_stopping") and train_size == 1:
+            msg = "early_stopping=True watches cells that are held out, and there are none: pass e.g. train_size=0.9"
+            raise ValueError(msg)
+        validation = {"check_val_every_n_epoch": 1} if train_size < 1 else {}
         if self.module is not None:
             # a model that was trained or loaded is in evaluation mode, where scvi-tools skips the joint embedding
             self.module.train()
@@ -145,8 +167,61 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
             max_epochs=max_epochs,
             batch_size=batch_size,
             train_size=train_size,
-            plan_kwargs={"lr": lr, **(plan_kwargs or {})},
+            plan_kwargs={"lr": lr, "with_thinned": True, **(plan_kwargs or {})},
             datasplitter_kwargs=datasplitter_kwargs,
             # Lightning warns when an epoch has fewer steps than it waits between two entries in the log
-            **{"log_every_n_steps": 1, **train_kwargs},
+            **{"log_every_n_steps": 1, **validation, **train_kwargs},
         )
+
+    @property
+    def _data_splitter_cls(self) -> type[DataSplitter]:
+        if not self._is_sparse(self.adata):
+            return DataSplitter
+        if reason := self.module.dense_only:
+            logger.info("training on dense minibatches, as scvi-tools does: the quick way cannot take %s", reason)
+            return DataSplitter
+        return NonzeroDataSplitter
+
+    def get_latent_representation(
+        self,
+        adata: AnnData | None = None,
+        indices: Sequence[int] | None = None,
+        *,
+        batch_size: int | None = None,
+        dataloader: Iterator[dict[str, Any]] | None = None,
+        **latent_kwargs: Any,
+    ) -> Any:
+        """Embed cells, sparse ones from their non-zeros.
+
+        Parameters
+        ----------
+        adata
+            Data registered like the training data; by default the training data.
+        indices
+            Cells to embed; by default all.
+        batch_size
+            Cells at a time.
+        dataloader
+            Minibatches to embed instead.
+        **latent_kwargs
+            Further ones of :meth:`scvi.model.SCVI.get_latent_representation`.
+
+        Returns
+        -------
+        Posterior means, cells by ``n_latent``; with ``return_dist=True`` means and variances.
+        """
+        if dataloader is None and not self.module.dense_only:
+            self._check_if_trained(warn=False)
+            data = self._validate_anndata(adata)
+            if self._is_sparse(data) and self.minified_data_type is None:
+                manager = self.get_anndata_manager(data, required=True)
+                dataloader = NonzeroLoader(manager, indices, batch_size=batch_size or CELLS_AT_A_TIME)
+                return super().get_latent_representation(dataloader=dataloader, **latent_kwargs)
+        return super().get_latent_representation(
+            adata, indices, batch_size=batch_size, dataloader=dataloader, **latent_kwargs
+        )
+
+    def _is_sparse(self, adata: AnnData | None) -> bool:
+        if adata is None:
+            return False
+        return issparse(self.get_anndata_manager(adata, required=True).get_from_registry(REGISTRY_KEYS.X_KEY))

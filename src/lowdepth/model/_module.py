@@ -1,47 +1,157 @@
-"""The module: scvi-tools' own, with a likelihood that spares the zeros."""
+"""The module: scvi-tools' own, weight for weight, that also trains on the non-zeros of sparse minibatches."""
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from scvi.distributions import NegativeBinomial
+from scvi import REGISTRY_KEYS
 from scvi.external import JointEmbeddingVAE
 from scvi.module._constants import MODULE_KEYS
+from scvi.module.base import LossOutput, auto_move_data
+from torch.distributions import kl_divergence
+from torch.distributions.normal import Normal
 
+from lowdepth._checks import one_of
 
-class NonzeroNegativeBinomial(NegativeBinomial):  # type: ignore[misc]  # scvi-tools is not typed
-    """A negative binomial that evaluates the gamma function where there are counts.
+from ._encode import encode
+from ._objective import cross_correlation, sample_keep, variance_hinge
+from .engine import SparseCounts, decoder_log_likelihood, thinned_values
+from .engine._precision import PRECISIONS
+from .engine._sparse_linear import gene_major
 
-    At a count of zero the three log-gammas of the likelihood cancel, and nine of ten entries
-    of a single-cell matrix are zero: the same number comes at a fraction of the time.
-    """
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
-        """Give the log-likelihood of each count."""
-        if value.shape != self.mu.shape or self.on_mps:
-            return super().log_prob(value)
-        log_total = torch.log(self.theta + self.mu + self._eps)
-        at_zero = self.theta * (torch.log(self.theta + self._eps) - log_total)
-        counted = value.reshape(-1).nonzero().squeeze(-1)
-        x, mu, theta, log_total = (
-            parameter.expand_as(self.mu).reshape(-1).index_select(0, counted)
-            for parameter in (value, self.mu, self.theta, log_total)
-        )
-        gain = x * (torch.log(mu + self._eps) - log_total)
-        gain = gain + torch.lgamma(x + theta) - torch.lgamma(theta) - torch.lgamma(x + 1)
-        return at_zero.reshape(-1).index_add(0, counted, gain).reshape(value.shape)
+    from .engine._likelihood import LogLikelihood
 
 
 class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-tools is not typed
-    """The published module; weights move freely between it and scvi-tools' own."""
+    """The published module; weights move freely between it and scvi-tools' own.
 
-    @wraps(JointEmbeddingVAE.generative)  # scvi-tools reads from the signature what a module can do
-    def generative(self, *arguments: Any, **options: Any) -> dict[str, Any]:
-        """Decode, with the likelihood above where it is a plain negative binomial."""
-        outputs = super().generative(*arguments, **options)
-        counts = outputs[MODULE_KEYS.PX_KEY]
-        if type(counts) is NegativeBinomial:
-            outputs[MODULE_KEYS.PX_KEY] = NonzeroNegativeBinomial(mu=counts.mu, theta=counts.theta, scale=counts.scale)
-        return outputs
+    A minibatch whose counts are :class:`~lowdepth.model.engine.SparseCounts` takes the way
+    through the non-zeros, a dense one goes through scvi-tools' code.
+    """
+
+    training: bool
+
+    def __init__(self, *arguments: Any, precision: str = "auto", **options: Any) -> None:
+        one_of("precision", precision, PRECISIONS)
+        super().__init__(*arguments, **options)
+        self.precision = precision
+        first = self.z_encoder.encoder.fc_layers[0][0]
+        first.weight.data = gene_major(first.weight.data)
+
+    @property
+    def dense_only(self) -> str:
+        """What keeps the module from training on the non-zeros; empty if nothing does."""
+        reasons = {
+            f"gene_likelihood={self.gene_likelihood!r}": self.gene_likelihood not in {"nb", "poisson"},
+            f"dispersion={self.dispersion!r}": self.dispersion == "gene-cell",
+            "a library size that is not the observed one": self.use_size_factor_key or not self.use_observed_lib_size,
+            "encode_covariates=True": self.encode_covariates,
+            "extra_payload_autotune=True": self.extra_payload_autotune,
+        }
+        return ", ".join(reason for reason, holds in reasons.items() if holds)
+
+    def forward(
+        self, tensors: Mapping[str, Any], *arguments: Any, loss_kwargs: Mapping[str, Any] | None = None, **options: Any
+    ) -> Any:
+        """Run a minibatch; a sparse one through the non-zeros, for its loss alone."""
+        if isinstance(tensors[REGISTRY_KEYS.X_KEY], SparseCounts):
+            return {}, {}, self._loss_on_nonzeros(tensors, **(loss_kwargs or {}))
+        return super().forward(tensors, *arguments, loss_kwargs=loss_kwargs, **options)
+
+    def loss(self, *arguments: Any, kl_weight: float = 1.0, with_thinned: bool = False, **options: Any) -> LossOutput:
+        """Compute scvi-tools' loss of a dense minibatch, on request with the thinned view in validation too."""
+        training: bool = self.training
+        self.training = training or with_thinned  # of this module alone: batch norm and dropout stay as they are
+        try:
+            return super().loss(*arguments, kl_weight=kl_weight, **options)
+        finally:
+            self.training = training
+
+    def _loss_on_nonzeros(
+        self,
+        tensors: Mapping[str, Any],
+        *,
+        kl_weight: float = 1.0,
+        joint_embedding_weight: float | None = None,
+        reconstruction_weight: float | None = None,
+        with_thinned: bool = False,
+    ) -> LossOutput:
+        counts: SparseCounts = tensors[REGISTRY_KEYS.X_KEY]
+        total = counts.total()
+        views = [counts.values]
+        # correlations over a minibatch need two cells
+        if self.use_joint_embedding and (self.training or with_thinned) and counts.n_obs > 1:
+            views.append(thinned_values(counts, sample_keep(total, self.min_library_size)))
+        (posterior, z), *thinned = self._encode(counts, torch.stack(views))
+        likelihood = self._log_likelihood(counts, z, total, tensors)
+        kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
+
+        weight = self.reconstruction_weight if reconstruction_weight is None else reconstruction_weight
+        loss = (kl_weight * kl.sum() - weight * likelihood.total) / counts.n_obs
+        metrics: dict[str, torch.Tensor] = {}
+        for _, z_thin in thinned:
+            parts = cross_correlation(z_thin, z)
+            metrics = {
+                "cco_loss": parts.invariance + self.lambda_off_diag * parts.redundancy,
+                "cco_invariance": parts.invariance,
+                "cco_redundancy": parts.redundancy,
+                "variance_loss": (variance_hinge(z) + variance_hinge(z_thin)) / 2,
+            }
+            weight = self.joint_embedding_weight if joint_embedding_weight is None else joint_embedding_weight
+            loss = loss + weight * metrics["cco_loss"] + self.variance_weight * metrics["variance_loss"]
+        return LossOutput(
+            loss=loss,
+            reconstruction_loss=-likelihood.by_cell,
+            kl_local={MODULE_KEYS.KL_L_KEY: torch.zeros_like(kl), MODULE_KEYS.KL_Z_KEY: kl},
+            extra_metrics={name: metric.detach() for name, metric in metrics.items()},
+        )
+
+    @auto_move_data
+    def _regular_inference(
+        self, x: torch.Tensor | SparseCounts, batch_index: torch.Tensor, *arguments: Any, **options: Any
+    ) -> dict[str, Any]:
+        if not isinstance(x, SparseCounts):
+            return super()._regular_inference(x, batch_index, *arguments, **options)
+        ((posterior, z),) = self._encode(x, x.values[None])
+        return {
+            MODULE_KEYS.Z_KEY: z,
+            MODULE_KEYS.QZ_KEY: posterior,
+            MODULE_KEYS.QL_KEY: None,
+            MODULE_KEYS.LIBRARY_KEY: x.total().log()[:, None],
+        }
+
+    def _encode(self, counts: SparseCounts, views: torch.Tensor) -> list[tuple[Normal, torch.Tensor]]:
+        return encode(self.z_encoder, counts, views.log1p() if self.log_variational else views)
+
+    def _log_likelihood(
+        self, counts: SparseCounts, z: torch.Tensor, size: torch.Tensor, tensors: Mapping[str, Any]
+    ) -> LogLikelihood:
+        """Decode as scvi-tools' ``generative`` does, to the likelihood of the counts."""
+        batch, labels = tensors[REGISTRY_KEYS.BATCH_KEY], tensors[REGISTRY_KEYS.LABELS_KEY]
+        continuous, categorical = (
+            tensors.get(key) for key in (REGISTRY_KEYS.CONT_COVS_KEY, REGISTRY_KEYS.CAT_COVS_KEY)
+        )
+        inputs = [z] if continuous is None else [z, continuous]
+        categories = [] if categorical is None else list(categorical.split(1, dim=1))
+        if self.batch_representation == "embedding":
+            inputs.append(self.compute_embedding(REGISTRY_KEYS.BATCH_KEY, batch))
+        else:
+            categories.insert(0, batch)
+        hidden = self.decoder.px_decoder(torch.cat(inputs, dim=1), *categories)
+        layer = self.decoder.px_scale_decoder[0]
+        group = {"gene-batch": batch, "gene-label": labels}.get(self.dispersion)
+        dispersion = None if self.gene_likelihood == "poisson" else self.px_r.exp().view(self.n_input, -1).t()
+        return decoder_log_likelihood(
+            counts,
+            hidden,
+            layer.weight,
+            layer.bias,
+            size,
+            None if dispersion is None else dispersion.contiguous(),
+            None if group is None else group.squeeze(1),
+            precision=self.precision,
+        )

@@ -1,0 +1,136 @@
+"""Minibatches that hold the non-zeros only, cut from a CSR matrix in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scvi import REGISTRY_KEYS
+from scvi.data import AnnTorchDataset
+from scvi.dataloaders import BatchDistributedSampler, DataSplitter
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
+
+from .engine import take_rows
+
+if TYPE_CHECKING:
+    from fast_array_utils.types import CSBase
+    from numpy.typing import ArrayLike
+    from scvi.data import AnnDataManager
+
+X_KEY = REGISTRY_KEYS.X_KEY
+
+RESIDENT_SHARE = 0.5
+"""Counts that take at most this part of a GPU's free memory move there once, the rest is for the model."""
+
+
+class CellsOnDevice:
+    """Cells to select where the counts are, and how many non-zeros they have."""
+
+    def __init__(self, index: torch.Tensor, n_nonzero: int) -> None:
+        self.index, self.n_nonzero = index, n_nonzero
+
+    def to(self, device: torch.device, **transfer: Any) -> CellsOnDevice:
+        """Give the same cells on another device."""
+        return CellsOnDevice(self.index.to(device, **transfer), self.n_nonzero)
+
+
+class NonzeroDataset(Dataset):  # type: ignore[misc]  # torch is not followed
+    """The cells of a registered AnnData, many at a time: counts sparse, covariates as scvi-tools has them."""
+
+    def __init__(self, adata_manager: AnnDataManager, indices: ArrayLike | None, *, resident: bool = False) -> None:
+        n_obs = adata_manager.adata.n_obs
+        indices = np.arange(n_obs) if indices is None else np.asarray(indices)
+        self.indices = np.flatnonzero(indices) if indices.dtype == bool else indices
+        self.counts = sorted_csr(adata_manager.get_from_registry(X_KEY))
+        covariates = [key for key in adata_manager.data_registry if key != X_KEY]
+        self.covariates = AnnTorchDataset(adata_manager, getitem_tensors=covariates)
+        self.resident = resident
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, positions: list[int]) -> dict[str, Any]:
+        """Give the cells at these positions."""
+        cells = self.indices[positions]
+        batch = self.covariates[cells]
+        if self.resident:
+            n_nonzero = int((self.counts.indptr[cells + 1] - self.counts.indptr[cells]).sum())
+            return {X_KEY: CellsOnDevice(torch.from_numpy(cells), n_nonzero), **batch}
+        return {X_KEY: take_rows(self.counts, cells), **batch}
+
+
+class NonzeroLoader(DataLoader):  # type: ignore[misc]  # torch is not followed
+    """Minibatches of a :class:`NonzeroDataset`, in the order that scvi-tools' own have under the same seed."""
+
+    def __init__(
+        self,
+        adata_manager: AnnDataManager,
+        indices: ArrayLike | None = None,
+        *,
+        batch_size: int,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        drop_dataset_tail: bool = False,
+        distributed_sampler: bool = False,
+        load_sparse_tensor: bool = True,
+        resident: bool = False,
+        **loader_kwargs: Any,
+    ) -> None:
+        dataset = NonzeroDataset(adata_manager, indices, resident=resident)
+        sampler: Any
+        if distributed_sampler:
+            sampler = BatchDistributedSampler(
+                dataset,
+                batch_size=batch_size,
+                drop_last=drop_last,
+                drop_dataset_tail=drop_dataset_tail,
+                shuffle=shuffle,
+            )
+        else:
+            cells = RandomSampler(dataset) if shuffle else SequentialSampler(dataset)
+            sampler = BatchSampler(cells, batch_size, drop_last)
+        super().__init__(dataset, batch_size=None, sampler=sampler, **loader_kwargs)
+
+
+class NonzeroDataSplitter(DataSplitter):  # type: ignore[misc]  # scvi-tools is not typed
+    """scvi-tools' split into training, validation and test cells, with sparse minibatches.
+
+    On a GPU whose memory has the room, all counts move there once and the minibatches are cut there.
+    """
+
+    data_loader_cls = NonzeroLoader
+
+    def setup(self, stage: str | None = None) -> None:
+        """Split the cells, and decide where the counts will be."""
+        super().setup(stage)
+        counts = sorted_csr(self.adata_manager.get_from_registry(X_KEY))
+        device = self.trainer.strategy.root_device
+        self.resident = None
+        if fits(counts, device):
+            self.resident = take_rows(counts, np.arange(counts.shape[0])).to(device)
+        self.data_loader_kwargs["resident"] = self.resident is not None
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """Cut the minibatch where the counts are."""
+        cells = batch[X_KEY]
+        if isinstance(cells, CellsOnDevice) and self.resident is not None:
+            batch[X_KEY] = self.resident.take_rows(cells.index, cells.n_nonzero)
+        return batch
+
+
+def fits(counts: CSBase, device: torch.device) -> bool:
+    """Tell whether the counts should be on the device once and for all: it is a GPU that has the room."""
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return counts.nnz * 8 < RESIDENT_SHARE * free
+
+
+def sorted_csr(counts: CSBase) -> CSBase:
+    """Give CSR with sorted columns and every count in one place; a copy only where it is not so already."""
+    counts = counts.tocsr()
+    if not counts.has_canonical_format:
+        counts = counts.copy()
+        counts.sum_duplicates()
+    return counts

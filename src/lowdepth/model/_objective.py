@@ -1,0 +1,47 @@
+"""What the published objective adds to the ELBO: terms on the embeddings of each cell and of its thinned self."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+
+class CrossCorrelation(NamedTuple):
+    """The two parts of the cross-correlation objective."""
+
+    invariance: torch.Tensor
+    """Sum over dimensions of (1 - C_ii)^2: low where both views say the same."""
+    redundancy: torch.Tensor
+    """Sum over pairs of dimensions of C_ij^2: low where no dimension repeats another."""
+
+
+def cross_correlation(z_thin: torch.Tensor, z_full: torch.Tensor) -> CrossCorrelation:
+    """Compare the views' embeddings, cells by dimensions, each dimension z-scored over the minibatch.
+
+    Svensson 2026, doi:10.64898/2026.02.11.705441.
+
+    >>> z = torch.randn(5, 3)
+    >>> bool(cross_correlation(z, z).invariance < 1e-9)
+    True
+    """
+    thin, full = ((z - z.mean(0)) / (z.std(0, correction=0) + 1e-8) for z in (z_thin, z_full))
+    correlation = thin.t() @ full / len(z_full)
+    diagonal = correlation.diagonal()
+    return CrossCorrelation((1 - diagonal).square().sum(), correlation.square().sum() - diagonal.square().sum())
+
+
+def variance_hinge(z: torch.Tensor) -> torch.Tensor:
+    """Penalise dimensions whose standard deviation is below one, as VICReg does (Bardes et al., ICLR 2022)."""
+    return torch.relu(1 - z.std(0, correction=0)).mean()
+
+
+def sample_keep(total: torch.Tensor, fewest: float) -> torch.Tensor:
+    """Draw for each cell the share of UMIs to keep: the depth after thinning is log-uniform from ``fewest`` to its own.
+
+    >>> sample_keep(torch.tensor([5.0, 10.0]), fewest=10)
+    tensor([1., 1.])
+    """
+    lowest = torch.log(torch.full_like(total, fewest))
+    log_target = lowest + torch.rand_like(total) * (total.clamp(min=fewest).log() - lowest)
+    return (log_target.exp() / total).clamp(max=1)
