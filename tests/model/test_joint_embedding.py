@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import combinations
 
 import dask.array as da
 import numpy as np
@@ -37,12 +38,12 @@ def trained_upstream(preset, adata, seed=0):
     return model
 
 
-@pytest.fixture(scope="module")
-def model():
-    return trained()
+@pytest.fixture(scope="module", params=["paper", "denoise"])
+def model(request):
+    return trained(request.param)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", UPSTREAM)
 def test_preset_trains_as_scvi_tools_does(preset):
     with same_thinning():
         ours, theirs = (
@@ -56,7 +57,7 @@ def test_preset_trains_as_scvi_tools_does(preset):
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", UPSTREAM)
 def test_weights_move_between_scvi_tools_and_us(preset):
     theirs = trained_upstream(preset, counts_adata(80))
     ours = trained(preset, counts_adata(80), seed=1)
@@ -67,7 +68,31 @@ def test_weights_move_between_scvi_tools_and_us(preset):
 
 
 def test_presets_differ():
-    assert not np.allclose(trained("scvi").get_latent_representation(), trained("paper").get_latent_representation())
+    latents = [trained(preset).get_latent_representation() for preset in PRESETS]
+    assert all(not np.allclose(one, other) for one, other in combinations(latents, 2))
+
+
+def test_denoising_sees_the_same_in_dense_and_in_sparse_cells():
+    adata = counts_adata(80)
+    adata.X = adata.X.toarray()
+    latents = [trained("denoise", adata=data).get_latent_representation() for data in (adata, counts_adata(80))]
+    np.testing.assert_allclose(*latents, atol=1e-4)
+
+
+def test_denoising_needs_a_likelihood_that_the_nonzeros_can_tell():
+    adata = counts_adata()
+    ld.model.JointEmbedding.setup_anndata(adata)
+    with pytest.raises(ValueError, match=r"denoising_weight.*cannot take gene_likelihood='zinb'"):
+        ld.model.JointEmbedding(adata, preset="denoise", gene_likelihood="zinb")
+
+
+def test_decoder_starts_at_the_data():
+    adata = counts_adata(500)
+    ld.model.JointEmbedding.setup_anndata(adata)
+    model = ld.model.JointEmbedding(adata, preset="denoise")
+    umis = np.asarray(adata.X.sum(axis=0)).ravel()
+    start = model.module.decoder.px_scale_decoder[0].bias.detach().softmax(0)
+    np.testing.assert_allclose(start, umis / umis.sum(), rtol=0.02)
 
 
 def test_settings_go_over_the_preset():
@@ -108,13 +133,16 @@ def test_save_and_load(model, tmp_path):
     loaded = ld.model.JointEmbedding.load(tmp_path / "model", model.adata, accelerator="cpu")
     np.testing.assert_array_equal(loaded.get_latent_representation(), model.get_latent_representation())
     assert loaded.init_params_ == model.init_params_
-    assert loaded.init_params_["non_kwargs"] == {"preset": "paper"}
+    assert loaded.init_params_["non_kwargs"] == model.init_params_["non_kwargs"]
+    assert loaded.module.encoder_input == model.module.encoder_input
 
 
 def test_inherited_methods(model):
     adata = model.adata
     assert model.get_normalized_expression(library_size=1e4).shape == adata.shape
+    assert model.get_normalized_expression(library_size=1e4, n_samples=3).shape == adata.shape
     assert np.isfinite(float(model.get_elbo()))
+    assert np.isfinite(model.get_marginal_ll(n_mc_samples=4))
     genes = model.differential_expression(groupby="cell_type", group1="type 0", group2="type 1", silent=True)
     assert sorted(genes.index) == sorted(adata.var_names)
 

@@ -1,4 +1,4 @@
-"""scvi-tools' encoder on the non-zeros."""
+"""scvi-tools' encoder on the non-zeros, and what it is shown."""
 
 from __future__ import annotations
 
@@ -9,13 +9,36 @@ from torch.distributions import Normal
 from .engine import sparse_linear
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
     from scvi.nn import Encoder, FCLayers
 
     from .engine import SparseCounts
 
+INPUTS = ("log1p", "direction", "counts")
+"""What an encoder can be shown, see :func:`encoder_input`."""
 
-def encode(encoder: Encoder, counts: SparseCounts, views: torch.Tensor) -> list[tuple[Normal, torch.Tensor]]:
+
+def encoder_input(counts: SparseCounts, values: torch.Tensor, kind: str) -> torch.Tensor:
+    """Turn the counts of a view into what the encoder is shown, in the same places.
+
+    The norm of log1p(counts) shrinks with depth, so that shallow cells slide to where the encoder
+    puts an empty cell. Their ``"direction"`` has one length for all cells, the root of the
+    number of genes, which makes the first layer's outputs of order one when training starts.
+    """
+    if kind == "counts":
+        return values
+    logged = values.log1p()
+    if kind == "log1p":
+        return logged
+    length = counts.sum_by_cell(logged.square()).sqrt().clamp(min=1e-6)
+    return logged * (counts.n_vars**0.5 / length)[counts.rows]
+
+
+def encode(
+    encoder: Encoder, counts: SparseCounts, views: torch.Tensor, *, together: bool
+) -> list[tuple[Normal, torch.Tensor]]:
     """Give the posterior of every view of the cells and a sample of it, as the encoder itself would from dense input.
 
     Parameters
@@ -26,11 +49,18 @@ def encode(encoder: Encoder, counts: SparseCounts, views: torch.Tensor) -> list[
         The cells, for the places of the non-zeros.
     views
         The encoder's input in these places, views by ``n_nonzero``.
+    together
+        Let batch norm see all views as one minibatch, as at its end it sees cells of all depths.
     """
     layers = encoder.encoder
     first = layers.fc_layers[0][0]
     inputs = sparse_linear(counts, views, first.weight) + first.bias
-    return [_posterior(encoder, _after_first(layers, x)) for x in inputs]
+    hidden: Iterable[torch.Tensor]
+    if together:
+        hidden = _after_first(layers, inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+    else:
+        hidden = (_after_first(layers, x) for x in inputs)
+    return [_posterior(encoder, h) for h in hidden]
 
 
 def _after_first(layers: FCLayers, x: torch.Tensor) -> torch.Tensor:

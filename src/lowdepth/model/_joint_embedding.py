@@ -6,6 +6,8 @@ import logging
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from fast_array_utils.types import DaskArray
 from scipy.sparse import issparse, sparray
 from scvi import REGISTRY_KEYS
@@ -75,7 +77,10 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
         **model_kwargs: Any,
     ) -> None:
         settings = resolve_preset(preset, model_kwargs)
+        start_at_data = settings.pop("start_at_data", False)
         super().__init__(adata, registry, **settings)
+        if start_at_data and adata is not None:
+            self.module.start_decoder(self._gene_frequency())
         self._model_summary_string = f"JointEmbedding model, preset {preset!r}, with " + ", ".join(
             f"{name}: {value}" for name, value in settings.items()
         )
@@ -220,6 +225,11 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
         return super().get_latent_representation(
             adata, indices, batch_size=batch_size, dataloader=dataloader, **latent_kwargs
         )
+
+    def _gene_frequency(self) -> torch.Tensor:
+        """Give each gene's share of all UMIs, half a UMI added to each so that it has a logarithm."""
+        umis = np.asarray(self.adata_manager.get_from_registry(REGISTRY_KEYS.X_KEY).sum(axis=0)).ravel() + 0.5
+        return torch.from_numpy(umis / umis.sum()).float()
 
     def _is_sparse(self, adata: AnnData | None) -> bool:
         if adata is None:

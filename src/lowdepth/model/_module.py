@@ -14,7 +14,7 @@ from torch.distributions.normal import Normal
 
 from lowdepth._checks import one_of
 
-from ._encode import encode
+from ._encode import INPUTS, encode, encoder_input
 from ._objective import cross_correlation, sample_keep, variance_hinge
 from .engine import SparseCounts, decoder_log_likelihood, thinned_values
 from .engine._precision import PRECISIONS
@@ -25,22 +25,54 @@ if TYPE_CHECKING:
 
     from .engine._likelihood import LogLikelihood
 
+X_KEY = REGISTRY_KEYS.X_KEY
+
 
 class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-tools is not typed
     """The published module; weights move freely between it and scvi-tools' own.
 
     A minibatch whose counts are :class:`~lowdepth.model.engine.SparseCounts` takes the way
     through the non-zeros, a dense one goes through scvi-tools' code.
+
+    Parameters
+    ----------
+    *arguments, **options
+        Those of :class:`scvi.external.JointEmbeddingVAE`.
+    encoder_input
+        What the encoder is shown: ``"log1p"`` of the counts, or its ``"direction"``, in which depth
+        does not show.
+    denoising_weight
+        Weight of the full counts' likelihood under what is decoded from the thinned view.
+    precision
+        Of the decoder's matrix products.
     """
 
     training: bool
 
-    def __init__(self, *arguments: Any, precision: str = "auto", **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        encoder_input: str = "log1p",
+        denoising_weight: float = 0.0,
+        precision: str = "auto",
+        **options: Any,
+    ) -> None:
+        one_of("encoder_input", encoder_input, INPUTS)
         one_of("precision", precision, PRECISIONS)
         super().__init__(*arguments, **options)
+        self.encoder_input = encoder_input if self.log_variational else "counts"
+        self.denoising_weight = denoising_weight
         self.precision = precision
         first = self.z_encoder.encoder.fc_layers[0][0]
         first.weight.data = gene_major(first.weight.data)
+        if self.dense_only and not self.is_published:
+            msg = f"encoder_input and denoising_weight work on the non-zeros, which cannot take {self.dense_only}"
+            raise ValueError(msg)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether scvi-tools' own code computes the same."""
+        return self.encoder_input != "direction" and not self.denoising_weight
 
     @property
     def dense_only(self) -> str:
@@ -54,12 +86,22 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         }
         return ", ".join(reason for reason, holds in reasons.items() if holds)
 
+    def start_decoder(self, frequency: torch.Tensor) -> None:
+        """Let the decoder begin at each gene's mean frequency, which it would else spend its first epochs learning."""
+        layer = self.decoder.px_scale_decoder[0]
+        with torch.no_grad():
+            layer.bias.copy_(frequency.log())
+            self.px_r.fill_(1.0)
+
     def forward(
         self, tensors: Mapping[str, Any], *arguments: Any, loss_kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> Any:
         """Run a minibatch; a sparse one through the non-zeros, for its loss alone."""
-        if isinstance(tensors[REGISTRY_KEYS.X_KEY], SparseCounts):
+        if isinstance(tensors[X_KEY], SparseCounts):
             return {}, {}, self._loss_on_nonzeros(tensors, **(loss_kwargs or {}))
+        if self.training and not self.is_published:
+            sparse = {**tensors, X_KEY: SparseCounts.from_dense(tensors[X_KEY])}
+            return {}, {}, self._loss_on_nonzeros(sparse, **(loss_kwargs or {}))
         return super().forward(tensors, *arguments, loss_kwargs=loss_kwargs, **options)
 
     def loss(self, *arguments: Any, kl_weight: float = 1.0, with_thinned: bool = False, **options: Any) -> LossOutput:
@@ -80,13 +122,13 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         reconstruction_weight: float | None = None,
         with_thinned: bool = False,
     ) -> LossOutput:
-        counts: SparseCounts = tensors[REGISTRY_KEYS.X_KEY]
+        counts: SparseCounts = tensors[X_KEY]
         total = counts.total()
         views = [counts.values]
         # correlations over a minibatch need two cells
         if self.use_joint_embedding and (self.training or with_thinned) and counts.n_obs > 1:
             views.append(thinned_values(counts, sample_keep(total, self.min_library_size)))
-        (posterior, z), *thinned = self._encode(counts, torch.stack(views))
+        (posterior, z), *thinned = self._encode(counts, views)
         likelihood = self._log_likelihood(counts, z, total, tensors)
         kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
 
@@ -103,6 +145,10 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
             }
             weight = self.joint_embedding_weight if joint_embedding_weight is None else joint_embedding_weight
             loss = loss + weight * metrics["cco_loss"] + self.variance_weight * metrics["variance_loss"]
+            if self.denoising_weight:
+                denoised = self._log_likelihood(counts, z_thin, total, tensors)
+                metrics["denoising_loss"] = -denoised.total / counts.n_obs
+                loss = loss + self.denoising_weight * metrics["denoising_loss"]
         return LossOutput(
             loss=loss,
             reconstruction_loss=-likelihood.by_cell,
@@ -112,20 +158,32 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
 
     @auto_move_data
     def _regular_inference(
-        self, x: torch.Tensor | SparseCounts, batch_index: torch.Tensor, *arguments: Any, **options: Any
+        self,
+        x: torch.Tensor | SparseCounts,
+        batch_index: torch.Tensor,
+        cont_covs: torch.Tensor | None = None,
+        cat_covs: torch.Tensor | None = None,
+        n_samples: int = 1,
     ) -> dict[str, Any]:
         if not isinstance(x, SparseCounts):
-            return super()._regular_inference(x, batch_index, *arguments, **options)
-        ((posterior, z),) = self._encode(x, x.values[None])
+            if self.is_published:
+                return super()._regular_inference(x, batch_index, cont_covs, cat_covs, n_samples)
+            x = SparseCounts.from_dense(x)
+        ((posterior, z),) = self._encode(x, [x.values])
+        library = x.total().log()[:, None]
+        if n_samples > 1:
+            z = self.z_encoder.z_transformation(posterior.sample((n_samples,)))
+            library = library.expand(n_samples, *library.shape)
         return {
             MODULE_KEYS.Z_KEY: z,
             MODULE_KEYS.QZ_KEY: posterior,
             MODULE_KEYS.QL_KEY: None,
-            MODULE_KEYS.LIBRARY_KEY: x.total().log()[:, None],
+            MODULE_KEYS.LIBRARY_KEY: library,
         }
 
-    def _encode(self, counts: SparseCounts, views: torch.Tensor) -> list[tuple[Normal, torch.Tensor]]:
-        return encode(self.z_encoder, counts, views.log1p() if self.log_variational else views)
+    def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[tuple[Normal, torch.Tensor]]:
+        inputs = torch.stack([encoder_input(counts, values, self.encoder_input) for values in views])
+        return encode(self.z_encoder, counts, inputs, together=not self.is_published)
 
     def _log_likelihood(
         self, counts: SparseCounts, z: torch.Tensor, size: torch.Tensor, tensors: Mapping[str, Any]

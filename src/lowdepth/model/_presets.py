@@ -24,6 +24,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "reconstruction_weight": 1.0,
             "variance_weight": 0.0,
         },
+        "denoise": {
+            **_TUTORIAL,
+            "use_joint_embedding": True,
+            "joint_embedding_weight": 10.0,
+            "encoder_input": "direction",
+            "denoising_weight": 1.0,
+            "n_layers": 2,
+            "n_hidden": 256,
+            "start_at_data": True,
+        },
     }
 )
 """The settings of the method's tutorial, for the baseline and for the published objective."""

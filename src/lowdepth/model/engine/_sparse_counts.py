@@ -50,14 +50,26 @@ class SparseCounts:
 
     def total(self) -> torch.Tensor:
         """Sum the counts of each cell."""
-        if self.values.device.type == "cpu":
-            return torch.from_numpy(_row_sums(self.values.numpy(), self.row_starts.numpy()))
-        return self.values.new_zeros(self.n_obs).index_add_(0, self.rows, self.values)
+        return self.sum_by_cell(self.values)
+
+    def sum_by_cell(self, values: torch.Tensor) -> torch.Tensor:
+        """Sum for each cell what stands in the places of its counts."""
+        if values.device.type == "cpu" and values.dtype == torch.float32:
+            return torch.from_numpy(_row_sums(values.numpy(), self.row_starts.numpy()))
+        return values.new_zeros(self.n_obs).index_add_(0, self.rows, values)
 
     def dense(self, values: torch.Tensor | None = None) -> torch.Tensor:
         """Fill an array of cells by genes with the counts, or with other values at their places."""
         values = self.values if values is None else values
         return values.new_zeros(self.n_obs, self.n_vars).index_put_((self.rows, self.columns.long()), values)
+
+    @classmethod
+    def from_dense(cls, counts: torch.Tensor) -> SparseCounts:
+        """Pick the non-zeros of an array of cells by genes."""
+        rows, columns = counts.nonzero(as_tuple=True)
+        lengths = torch.bincount(rows, minlength=len(counts))
+        row_starts = torch.nn.functional.pad(lengths.cumsum(0), (1, 0))
+        return cls(counts[rows, columns], columns.int(), row_starts, n_vars=counts.shape[1])
 
     def between(self, cells: slice) -> SparseCounts:
         """Give a run of the cells, as a view."""
