@@ -15,7 +15,7 @@ from torch.distributions.normal import Normal
 from lowdepth._checks import one_of
 
 from ._encode import INPUTS, encode, encoder_input
-from ._objective import cross_correlation, sample_keep, variance_hinge
+from ._objective import compare_views, sample_keep
 from .engine import SparseCounts, decoder_log_likelihood, thinned_values
 from .engine._precision import PRECISIONS
 from .engine._sparse_linear import gene_major
@@ -129,29 +129,26 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         if self.use_joint_embedding and (self.training or with_thinned) and counts.n_obs > 1:
             views.append(thinned_values(counts, sample_keep(total, self.min_library_size)))
         (posterior, z), *thinned = self._encode(counts, views)
-        likelihood = self._log_likelihood(counts, z, total, tensors)
         kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
+        loss = kl_weight * kl.mean()
 
-        weight = self.reconstruction_weight if reconstruction_weight is None else reconstruction_weight
-        loss = (kl_weight * kl.sum() - weight * likelihood.total) / counts.n_obs
+        # both views have to explain the full counts, each as much as its weight says
+        full = self.reconstruction_weight if reconstruction_weight is None else reconstruction_weight
+        decoded = [(self.denoising_weight, z_thin) for _, z_thin in thinned if self.denoising_weight]
+        if full or not decoded:
+            decoded.insert(0, (full, z))
+        likelihoods = [self._log_likelihood(counts, sample, total, tensors) for _, sample in decoded]
+        for (weight, _), likelihood in zip(decoded, likelihoods, strict=True):
+            loss = loss - weight * likelihood.total / counts.n_obs
+
         metrics: dict[str, torch.Tensor] = {}
-        for _, z_thin in thinned:
-            parts = cross_correlation(z_thin, z)
-            metrics = {
-                "cco_loss": parts.invariance + self.lambda_off_diag * parts.redundancy,
-                "cco_invariance": parts.invariance,
-                "cco_redundancy": parts.redundancy,
-                "variance_loss": (variance_hinge(z) + variance_hinge(z_thin)) / 2,
-            }
+        if thinned:
+            metrics = compare_views(thinned[0][1], z, self.lambda_off_diag)
             weight = self.joint_embedding_weight if joint_embedding_weight is None else joint_embedding_weight
             loss = loss + weight * metrics["cco_loss"] + self.variance_weight * metrics["variance_loss"]
-            if self.denoising_weight:
-                denoised = self._log_likelihood(counts, z_thin, total, tensors)
-                metrics["denoising_loss"] = -denoised.total / counts.n_obs
-                loss = loss + self.denoising_weight * metrics["denoising_loss"]
         return LossOutput(
             loss=loss,
-            reconstruction_loss=-likelihood.by_cell,
+            reconstruction_loss=-likelihoods[0].by_cell,
             kl_local={MODULE_KEYS.KL_L_KEY: torch.zeros_like(kl), MODULE_KEYS.KL_Z_KEY: kl},
             extra_metrics={name: metric.detach() for name, metric in metrics.items()},
         )

@@ -36,6 +36,17 @@ def variance_hinge(z: torch.Tensor) -> torch.Tensor:
     return torch.relu(1 - z.std(0, correction=0)).mean()
 
 
+def compare_views(z_thin: torch.Tensor, z_full: torch.Tensor, lambda_off_diag: float) -> dict[str, torch.Tensor]:
+    """Give the terms, by the names that scvi-tools logs them under."""
+    parts = cross_correlation(z_thin, z_full)
+    return {
+        "cco_loss": parts.invariance + lambda_off_diag * parts.redundancy,
+        "cco_invariance": parts.invariance,
+        "cco_redundancy": parts.redundancy,
+        "variance_loss": (variance_hinge(z_full) + variance_hinge(z_thin)) / 2,
+    }
+
+
 def sample_keep(total: torch.Tensor, fewest: float) -> torch.Tensor:
     """Draw for each cell the share of UMIs to keep: the depth after thinning is log-uniform from ``fewest`` to its own.
 
