@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scvi import REGISTRY_KEYS
+from scvi import REGISTRY_KEYS, settings
 from scvi.data import AnnTorchDataset
 from scvi.dataloaders import BatchDistributedSampler, DataSplitter
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
@@ -38,11 +38,17 @@ class CellsOnDevice:
 class NonzeroDataset(Dataset):  # type: ignore[misc]  # torch is not followed
     """The cells of a registered AnnData, many at a time: counts sparse, covariates as scvi-tools has them."""
 
-    def __init__(self, adata_manager: AnnDataManager, indices: ArrayLike | None, *, resident: bool = False) -> None:
-        n_obs = adata_manager.adata.n_obs
-        indices = np.arange(n_obs) if indices is None else np.asarray(indices)
-        self.indices = np.flatnonzero(indices) if indices.dtype == bool else indices
-        self.counts = sorted_csr(adata_manager.get_from_registry(X_KEY))
+    def __init__(
+        self,
+        adata_manager: AnnDataManager,
+        indices: ArrayLike | None,
+        *,
+        counts: CSBase | None = None,
+        resident: bool = False,
+    ) -> None:
+        cells = np.arange(adata_manager.adata.n_obs)
+        self.indices = cells if indices is None else cells[np.asarray(indices)]
+        self.counts = sorted_csr(adata_manager.get_from_registry(X_KEY)) if counts is None else counts
         covariates = [key for key in adata_manager.data_registry if key != X_KEY]
         self.covariates = AnnTorchDataset(adata_manager, getitem_tensors=covariates)
         self.resident = resident
@@ -74,10 +80,13 @@ class NonzeroLoader(DataLoader):  # type: ignore[misc]  # torch is not followed
         drop_dataset_tail: bool = False,
         distributed_sampler: bool = False,
         load_sparse_tensor: bool = True,
+        counts: CSBase | None = None,
         resident: bool = False,
         **loader_kwargs: Any,
     ) -> None:
-        dataset = NonzeroDataset(adata_manager, indices, resident=resident)
+        dataset = NonzeroDataset(adata_manager, indices, counts=counts, resident=resident)
+        loader_kwargs.setdefault("num_workers", settings.dl_num_workers)
+        loader_kwargs.setdefault("persistent_workers", settings.dl_persistent_workers)
         sampler: Any
         if distributed_sampler:
             sampler = BatchDistributedSampler(
@@ -109,7 +118,7 @@ class NonzeroDataSplitter(DataSplitter):  # type: ignore[misc]  # scvi-tools is 
         self.resident = None
         if fits(counts, device):
             self.resident = take_rows(counts, np.arange(counts.shape[0])).to(device)
-        self.data_loader_kwargs["resident"] = self.resident is not None
+        self.data_loader_kwargs |= {"counts": counts, "resident": self.resident is not None}
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Cut the minibatch where the counts are."""

@@ -85,7 +85,7 @@ def _negative_binomial_tile(
     grad_theta = np.zeros((n_blocks, n_vars), np.float32)
     for block in numba.prange(n_blocks):
         theta = dispersion[groups[block]]
-        log_theta, per_theta = _prepare(theta)
+        per_theta = np.float32(1) / (theta + _EPSILON)
         q = np.empty(n_vars, np.float32)
         for cell in order[borders[block] : borders[block + 1]]:
             row = logits[cell]
@@ -94,7 +94,7 @@ def _negative_binomial_tile(
             value, q_sum = _visit_all(row, scale, theta, per_theta, q, grad_theta[block])
             counted = slice(row_starts[cell], row_starts[cell + 1])
             gain, more = _visit_counts(
-                values[counted], columns[counted], row, scale, theta, log_theta, per_theta, q, grad_theta[block]
+                values[counted], columns[counted], row, scale, theta, per_theta, q, grad_theta[block]
             )
             by_cell[cell] = value + gain
             _subtract_share(row, q, (q_sum + np.float32(more)) / total, grad_bias[block])
@@ -126,16 +126,6 @@ def _poisson_tile(
             by_cell[cell] = value
             _subtract_share(row, q, umis / total, grad_bias[block])
     return by_cell, grad_bias
-
-
-@numba.njit(nogil=True, fastmath=True, error_model="numpy")
-def _prepare(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give log(theta + epsilon) and 1 / (theta + epsilon)."""
-    log_theta, per_theta = np.empty_like(theta), np.empty_like(theta)
-    for g in range(len(theta)):
-        log_theta[g] = log(theta[g] + _EPSILON)
-        per_theta[g] = np.float32(1) / (theta[g] + _EPSILON)
-    return log_theta, per_theta
 
 
 @numba.njit(nogil=True, fastmath=True, error_model="numpy")
@@ -180,7 +170,6 @@ def _visit_counts(
     row: np.ndarray,
     scale: float,
     theta: np.ndarray,
-    log_theta: np.ndarray,
     per_theta: np.ndarray,
     q: np.ndarray,
     grad_theta: np.ndarray,
@@ -192,9 +181,9 @@ def _visit_counts(
         mu = row[g] * scale
         ratio = mu * per_theta[g]
         log_gamma, digamma = rising_log_gamma(x, theta[g])
-        log_share = log(mu + _EPSILON) - log_theta[g] - log1p(ratio)
+        log_share = log((mu + _EPSILON) * per_theta[g] / (np.float32(1) + ratio))
         gain += x * log_share + log_gamma - log_factorial(x)
-        added = x * (mu / (mu + _EPSILON) - ratio / (np.float32(1) + ratio))
+        added = x * (mu / (mu + _EPSILON)) * (theta[g] * per_theta[g]) / (np.float32(1) + ratio)
         q[g] += added
         q_sum += added
         grad_theta[g] += digamma - x * per_theta[g] / (np.float32(1) + ratio)

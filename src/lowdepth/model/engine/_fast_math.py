@@ -40,13 +40,13 @@ def _from_bits(_context: Any, _i: Any) -> Any:
 def rank(x: np.float32) -> np.int32:
     """Give an integer that orders as x does: the compiler knows the maximum of integers as vector code."""
     bits = _bits(x)
-    return bits ^ ((bits >> np.int32(31)) & _MAGNITUDE)
+    return np.int32(bits ^ ((bits >> np.int32(31)) & _MAGNITUDE))
 
 
 @numba.njit(nogil=True, inline="always")
 def from_rank(i: np.int32) -> np.float32:
     """Give the x of this rank."""
-    return _from_bits(i ^ ((i >> np.int32(31)) & _MAGNITUDE))
+    return _from_bits(np.int32(i ^ ((i >> np.int32(31)) & _MAGNITUDE)))
 
 
 @numba.njit(nogil=True, fastmath=True, error_model="numpy", inline="always")
