@@ -21,7 +21,14 @@ NAMES = {
     "model": ["JointEmbedding"],
     "pl": ["embedding", "label_recovery", "low_umi_overlay", "umi_histogram"],
     "pp": ["depth_metrics", "emulate_low_depth", "filter_low_umi", "split_counts", "thin_to_depth"],
-    "tl": ["LabelTransferScore", "joint_embedding", "label_transfer", "label_transfer_score", "tsne"],
+    "tl": [
+        "LabelTransferScore",
+        "joint_embedding",
+        "label_transfer",
+        "label_transfer_score",
+        "refine_low_umi",
+        "tsne",
+    ],
 }
 PUBLIC = {
     f"{part}.{name}": getattr(getattr(ld, part), name) for part in ld.__all__ for name in getattr(ld, part).__all__

@@ -40,6 +40,33 @@ class EmbeddingKeys:
 
 
 @dataclass(frozen=True)
+class RefineKeys:
+    """Written by :func:`lowdepth.tl.refine_low_umi`."""
+
+    obsm: str = "X_joint_embedding_refined"
+
+    @property
+    def uns(self) -> str:
+        """Parameters of the refinement."""
+        return self.obsm.removeprefix("X_")
+
+    @property
+    def n_references(self) -> str:
+        """Effective number of reference cells."""
+        return f"{self.uns}_n_references"
+
+    @property
+    def entropy(self) -> str:
+        """Entropy of the weights."""
+        return f"{self.uns}_entropy"
+
+    @property
+    def weights(self) -> str:
+        """Weights in ``obsp``."""
+        return f"{self.uns}_weights"
+
+
+@dataclass(frozen=True)
 class TransferKeys:
     """Written by :func:`lowdepth.tl.label_transfer`."""
 

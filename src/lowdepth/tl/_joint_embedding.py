@@ -31,7 +31,7 @@ def joint_embedding(
     *,
     layer: str | None = None,
     batch_key: str | None = None,
-    preset: str = "paper",
+    preset: str = "denoise",
     n_latent: int = 32,
     max_epochs: int | None = None,
     batch_size: int = 512,
@@ -41,6 +41,7 @@ def joint_embedding(
     key_added: str = "X_joint_embedding",
     progress_bar: bool = True,
     low_umi: float = 1000,
+    refine: bool = False,
     copy: bool = False,
     **model_kwargs: Any,
 ) -> JointEmbedding:
@@ -57,7 +58,8 @@ def joint_embedding(
     batch_key
         Column of ``obs`` whose effect the embedding shall not show.
     preset
-        ``"paper"``: the published joint embedding (Svensson 2026,
+        ``"denoise"``: the thinned cell has to say what the full one says, through an encoder that does
+        not see depth. ``"paper"``: the published joint embedding (Svensson 2026,
         doi:10.64898/2026.02.11.705441). ``"scvi"``: plain scVI, the baseline.
     n_latent
         Dimensions of the embedding; 32 is the tutorial's.
@@ -78,7 +80,9 @@ def joint_embedding(
     progress_bar
         Show the progress of the training.
     {low_umi}
-        Only used to warn when no cell is deep.
+        Used to warn when no cell is deep, and by ``refine``.
+    refine
+        Run :func:`lowdepth.tl.refine_low_umi` too, into ``key_added`` with ``"_refined"``.
     copy
         Leave ``adata`` as it is and write into a copy, which is ``model.adata``.
     **model_kwargs
@@ -160,10 +164,10 @@ def joint_embedding(
 
 @contextmanager
 def _unchanged_on_error(adata: AnnData) -> Iterator[None]:
-    """Take back what scvi-tools has registered when the training fails."""
-    obs, uns = adata.obs.copy(), dict(adata.uns)
+    """Take back what was written when the training or what follows it fails."""
+    obs, obsm, uns = adata.obs.copy(), dict(adata.obsm), dict(adata.uns)
     try:
         yield
     except BaseException:
-        adata.obs, adata.uns = obs, uns
+        adata.obs, adata.obsm, adata.uns = obs, obsm, uns
         raise

@@ -1,0 +1,206 @@
+"""Shallow cells take the place of the deep cells that explain their counts."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lowdepth._checks import at_least, total_umis, writable
+from lowdepth._docs import shared_docs
+from lowdepth._keys import RefineKeys
+from lowdepth._random import seed_record
+
+from ._references import choose_references
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+    from scvi.model.base import BaseModelClass
+
+    from lowdepth._random import Rng
+
+logger = logging.getLogger("lowdepth")
+
+MOST_REFERENCES = 5000
+"""Taken when the user names no number: their profiles of 30,000 genes fill 600 MB."""
+
+
+@shared_docs
+def refine_low_umi(
+    adata: AnnData,
+    model: BaseModelClass,
+    *,
+    low_umi: float = 1000,
+    layer: str | None = None,
+    n_references: int | None = None,
+    temperature: float = 1.0,
+    likelihood: str = "multinomial",
+    key_added: str = "X_joint_embedding_refined",
+    store_weights: bool = False,
+    rng: Rng = 0,
+    copy: bool = False,
+) -> AnnData | None:
+    """Move shallow cells to the deep cells whose profiles explain their counts.
+
+    An encoder has to guess from few UMIs in one go. Its decoder can be asked instead how likely
+    the counts x of shallow cell i are under the profile rho of each deep cell j, decoded in the
+    batch and with the categorical covariates of cell i: with the multinomial likelihood,
+
+        s_ij = sum_g x_ig log(rho_jg),   w_i = softmax_j(s_ij / temperature + log(n_j)),
+        z_i = sum_j w_ij z_j.
+
+    That is the posterior mean of the latent z, with the embedded deep cells as prior. No labels
+    are used. Deep cells keep the encoder's embedding.
+
+    Where deep cells are many, references are drawn from neighbourhoods of the latent space in
+    proportion to the square root of their sizes, so that rare states are among them, and each
+    counts as the n_j deep cells that it stands for (otherwise n_j = 1). Their profiles are
+    decoded once for each combination of batch and categorical covariates that shallow cells
+    have, with the mean of these cells' continuous covariates. Memory beyond the data: the
+    profiles, 4 bytes for each reference and gene, and some hundred megabytes.
+
+    Parameters
+    ----------
+    {adata}
+    model
+        Trained model with scVI's decoder: :class:`lowdepth.model.JointEmbedding`,
+        :class:`scvi.model.SCVI`, its subclasses and the like. ``adata`` needs the genes and the
+        columns of ``obs`` that the model was set up with.
+    {low_umi}
+    layer
+        Layer that holds the raw counts; ``None`` takes the one that the model was trained on.
+    n_references
+        Deep cells to compare with; ``None`` takes all of them, or 5,000 where there are more.
+    temperature
+        Divides the log-likelihood: above 1 for weights that are less certain.
+    likelihood
+        ``"multinomial"``: of the counts given their sum. ``"nb"``: negative binomial at the
+        cell's UMIs and with the model's dispersion, for models with ``gene_likelihood`` ``"nb"``
+        or ``"zinb"`` (without its zero inflation) and ``dispersion`` ``"gene"`` or ``"gene-batch"``.
+    key_added
+        Key in ``obsm``; the other slots have the same name without ``"X_"`` as their beginning.
+    store_weights
+        Store the 100 largest weights of each shallow cell, scaled to a sum of one.
+    {rng}
+    {copy}
+
+    Returns
+    -------
+    ``None``, or the changed copy with ``copy=True``. Writes
+
+    ``adata.obsm["X_joint_embedding_refined"]`` : the embedding, ``n_obs`` by ``n_latent``, float32
+    ``adata.obs["joint_embedding_refined_n_references"]`` : effective number of references, 1 / sum of w²
+    ``adata.obs["joint_embedding_refined_entropy"]`` : entropy of w in nats; both are NaN in deep cells
+    ``adata.obsp["joint_embedding_refined_weights"]`` : CSR, shallow cells by references, with ``store_weights=True``
+    ``adata.uns["joint_embedding_refined"]`` : the parameters
+
+    Raises
+    ------
+    TypeError
+        The model has no decoder like scVI's.
+    NotImplementedError
+        The model holds minified data, ``likelihood="nb"`` does not fit it, or the counts are a dask
+        array or backed by a file.
+    KeyError
+        There is no such layer, or a column of ``obs`` that the model needs is missing.
+    ValueError
+        The model has not been trained, gives values that are not finite, or was trained on other
+        genes or batches; the counts are not raw, or a cell has none; there are no deep or no
+        shallow cells; an option is out of range.
+
+    Examples
+    --------
+    >>> import lowdepth as ld
+    >>> adata = ld.datasets.simulate(200, 300, rng=0)
+    >>> model = ld.tl.joint_embedding(adata, n_latent=8, max_epochs=1, low_umi=500, progress_bar=False)
+    >>> ld.tl.refine_low_umi(adata, model, low_umi=500)
+    >>> adata.obsm["X_joint_embedding_refined"].shape
+    (200, 8)
+    """
+    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
+    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
+
+    from ._refinement import check_likelihood, refine  # noqa: PLC0415
+    from ._registered import check_model, model_counts, registered  # noqa: PLC0415
+
+    at_least("low_umi", low_umi, 0)
+    at_least("n_references", MOST_REFERENCES if n_references is None else n_references, 1)
+    if not (np.isfinite(temperature) and temperature > 0):
+        msg = f"`temperature={temperature}`: it has to be a finite number above 0"
+        raise ValueError(msg)
+    check_model(model)
+    check_likelihood(likelihood, model.module)
+    counts = model_counts(adata, model, layer)
+    deep, shallow = _split(total_umis(counts), low_umi)
+
+    seed = as_seed(rng)
+    with quiet_lightning(), seeded(seed), registered(adata, model, counts) as manager:
+        latent = model.get_latent_representation(manager.adata, indices=deep)
+        _check_finite(latent, "the encoder of `model` embeds deep cells")
+        references = choose_references(latent, n_references or MOST_REFERENCES, seed)
+        refined = refine(
+            model.module,
+            manager,
+            counts,
+            shallow,
+            references._replace(cells=deep[references.cells]),
+            likelihood=likelihood,
+            temperature=temperature,
+            store_weights=store_weights,
+        )
+    _check_finite(refined.latent, "the decoder of `model` moves shallow cells")
+
+    adata = writable(adata, copy=copy)
+    keys = RefineKeys(key_added)
+    embedding = np.empty((adata.n_obs, latent.shape[1]), np.float32)
+    embedding[deep], embedding[shallow] = latent, refined.latent
+    adata.obsm[keys.obsm] = embedding
+    adata.obs[keys.n_references] = _scatter(refined.n_references, shallow, adata.n_obs)
+    adata.obs[keys.entropy] = _scatter(refined.entropy, shallow, adata.n_obs)
+    if refined.weights is not None:
+        adata.obsp[keys.weights] = refined.weights
+    params = {
+        "low_umi": low_umi,
+        "layer": layer,
+        "n_references": len(references.cells),
+        "temperature": temperature,
+        "likelihood": likelihood,
+        **seed_record(rng),
+    }
+    adata.uns[keys.uns] = {"params": {name: value for name, value in params.items() if value is not None}}
+    logger.info(
+        "added\n    .obsm[%r]\n    .obs[%r]\n    .obs[%r]\n    .uns[%r]",
+        keys.obsm,
+        keys.n_references,
+        keys.entropy,
+        keys.uns,
+    )
+    return adata if copy else None
+
+
+def _split(total_umi: NDArray[np.float64], low_umi: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the deep cells and the shallow ones."""
+    shallow = total_umi < low_umi
+    if shallow.all() or not shallow.any():
+        msg = (
+            f"no {'deep' if shallow.all() else 'shallow'} cell with `low_umi={low_umi}`: depths run from "
+            f"{total_umi.min():.0f} to {total_umi.max():.0f} UMIs; choose a cutoff between them"
+        )
+        raise ValueError(msg)
+    return np.flatnonzero(~shallow), np.flatnonzero(shallow)
+
+
+def _check_finite(latent: NDArray[np.floating], where: str) -> None:
+    n_bad = int((~np.isfinite(latent)).any(axis=1).sum())
+    if n_bad:
+        msg = f"{where} at values that are not finite ({n_bad} cells); train it again, with a smaller `lr`"
+        raise ValueError(msg)
+
+
+def _scatter(values: NDArray[np.float32], cells: NDArray[np.int64], n_obs: int) -> NDArray[np.float64]:
+    """Give the values of some cells in a column for all, NaN in the others."""
+    column = np.full(n_obs, np.nan)
+    column[cells] = values
+    return column

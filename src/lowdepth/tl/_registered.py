@@ -1,0 +1,84 @@
+"""The user's cells as a trained scvi-tools model sees them, without a trace in the user's AnnData."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from anndata import AnnData
+from fast_array_utils.types import DaskArray
+from scvi import REGISTRY_KEYS
+from scvi.model.base import BaseModelClass
+from scvi.module import VAE
+
+from lowdepth._checks import check_no_empty_cells, get_counts
+from lowdepth.model._nonzero_batches import sorted_csr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fast_array_utils.types import CSBase
+    from scvi.data import AnnDataManager
+
+
+def check_model(model: Any) -> None:
+    """Raise unless the model decodes as scVI does, has been trained and knows its data."""
+    if not (isinstance(model, BaseModelClass) and isinstance(model.module, VAE)):
+        msg = (
+            f"`model` is a {type(model).__name__}; expected a model with scVI's decoder, "
+            "e.g. ld.model.JointEmbedding, scvi.model.SCVI, SCANVI or LinearSCVI"
+        )
+        raise TypeError(msg)
+    if not model.is_trained:
+        msg = "`model` has not been trained; call `model.train()` first"
+        raise ValueError(msg)
+    if not all(values.isfinite().all() for values in model.module.state_dict().values()):
+        msg = "`model` has weights that are not finite: its training diverged; train it again, with a smaller `lr`"
+        raise ValueError(msg)
+    if model.adata_manager is None:
+        msg = "`model` has been loaded without data; load it with `adata=`"
+        raise ValueError(msg)
+    minified = getattr(model, "minified_data_type", None)
+    if minified is not None:
+        msg = f"`model` holds minified data ({minified!r}), which it embeds without counts; load it with the full data"
+        raise NotImplementedError(msg)
+
+
+def model_counts(adata: AnnData, model: BaseModelClass, layer: str | None) -> CSBase:
+    """Get the counts, by default from the layer that the model was trained on."""
+    trained_on = model.adata_manager.get_state_registry(REGISTRY_KEYS.X_KEY).column_names
+    if not np.array_equal(adata.var_names, trained_on):
+        msg = (
+            f"adata has other genes ({adata.n_vars}) than `model` was trained on ({len(trained_on)}), or in another "
+            "order; pass the cells with the same genes, `adata[:, model.get_var_names()]`"
+        )
+        raise ValueError(msg)
+    counts = get_counts(adata, layer or _registered_layer(model))
+    if isinstance(counts, DaskArray):
+        msg = "the counts are a dask array, which scvi-tools cannot embed; load them with `adata.to_memory()`"
+        raise NotImplementedError(msg)
+    check_no_empty_cells(counts)
+    return sorted_csr(sp.csr_matrix(counts))  # scvi-tools knows sparse matrices, not sparse arrays
+
+
+@contextmanager
+def registered(adata: AnnData, model: BaseModelClass, counts: CSBase) -> Iterator[AnnDataManager]:
+    """Register the cells with the model for as long as they are needed.
+
+    A stand-in is registered that shares the counts, since scvi-tools writes into what it registers.
+    """
+    layer = _registered_layer(model)
+    layers = {} if layer is None else {layer: counts}
+    stand_in = AnnData(None if layers else counts, adata.obs.copy(), adata.var[[]].copy(), layers=layers)
+    manager = model.adata_manager.transfer_fields(stand_in)
+    model._register_manager_for_instance(manager)
+    try:
+        yield manager
+    finally:
+        del model._per_instance_manager_store[model.id][manager.adata_uuid]
+
+
+def _registered_layer(model: BaseModelClass) -> str | None:
+    return model.adata_manager.data_registry[REGISTRY_KEYS.X_KEY].attr_key
