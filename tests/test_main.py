@@ -12,7 +12,15 @@ def test_demo_prints_the_table_and_writes_the_figures(monkeypatch, capsys, tmp_p
     monkeypatch.setattr(ld.datasets, "pbmc3k", lambda: ld.datasets.simulate(200, 200, median_umi=3000, rng=0))
     main(["demo", "--out", str(tmp_path / "figures"), "--max-epochs", "1"])
     printed = capsys.readouterr().out
-    for text in ("SCVI", "joint embedding", "accuracy", "balanced accuracy", "cells rescued", str(tmp_path)):
+    for text in (
+        "SCVI",
+        "joint embedding as published",
+        "lowdepth",
+        "accuracy",
+        "balanced accuracy",
+        "cells rescued",
+        str(tmp_path),
+    ):
         assert text in printed
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         "umi_histogram.png",

@@ -51,7 +51,7 @@ def test_preset_trains_as_scvi_tools_does(preset):
             trained_upstream(preset, counts_adata(80)),
         )
     np.testing.assert_allclose(
-        ours.get_latent_representation(), theirs.get_latent_representation(), rtol=1e-4, atol=1e-5
+        ours.get_latent_representation(), theirs.get_latent_representation(), rtol=1e-3, atol=1e-4
     )
     losses = [model.history["train_loss"].astype(float) for model in (ours, theirs)]
     np.testing.assert_allclose(*losses, rtol=1e-5)

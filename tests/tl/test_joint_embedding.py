@@ -24,7 +24,7 @@ def test_slots():
     np.testing.assert_array_equal(adata.obsm["X_joint_embedding"], model.get_latent_representation())
     record = adata.uns["joint_embedding"]
     assert record["params"] == {
-        "preset": "paper",
+        "preset": "denoise",
         "batch_key": "batch",
         "n_latent": 4,
         "max_epochs": 1,

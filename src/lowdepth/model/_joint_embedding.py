@@ -18,7 +18,7 @@ from lowdepth._checks import check_no_empty_cells, get_counts
 
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
-from ._presets import resolve_preset
+from ._presets import hidden_units_for, resolve_preset
 from ._schedule import epochs_for
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
     preset
         ``"scvi"``: plain scVI with the tutorial's settings, the baseline. ``"paper"``: the
         objective of Svensson 2026 (doi:10.64898/2026.02.11.705441), the ELBO plus 100 times the
-        cross-correlation of the embeddings of each cell and of its thinned self.
+        cross-correlation of the embeddings of each cell and of its thinned self. ``"denoise"``: the
+        full counts are decoded from the thinned cell too, through an encoder that is shown the
+        direction of the counts and not their depth, and a decoder that starts at the genes' means.
     **model_kwargs
         Put over the preset's; those of :class:`scvi.external.JointEmbeddingSCVI`, and ``precision`` of the
         decoder's matrix products on the CPU: ``"float32"``, ``"bfloat16"`` (factors are rounded, sums
@@ -73,9 +75,12 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
         adata: AnnData | None = None,
         registry: dict[str, Any] | None = None,
         *,
-        preset: str = "paper",
+        preset: str = "denoise",
         **model_kwargs: Any,
     ) -> None:
+        if preset == "denoise" and adata is not None:
+            # into the arguments that are saved: the model is to be loaded with other cells too
+            model_kwargs.setdefault("n_hidden", hidden_units_for(adata.n_obs))
         settings = resolve_preset(preset, model_kwargs)
         start_at_data = settings.pop("start_at_data", False)
         super().__init__(adata, registry, **settings)

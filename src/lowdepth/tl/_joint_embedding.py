@@ -14,6 +14,8 @@ from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
 
+from ._refine_low_umi import deep_and_shallow, refine_low_umi
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -95,13 +97,14 @@ def joint_embedding(
     ``adata.obsm["X_joint_embedding"]`` : the embedding, ``n_obs`` by ``n_latent``, float32
     ``adata.uns["joint_embedding"]`` : ``params``, ``versions``, and ``history``, a data frame of losses by epoch
 
+    with ``refine=True`` what :func:`lowdepth.tl.refine_low_umi` writes under ``"X_joint_embedding_refined"``,
     and what scvi-tools registers data with, ``obs["_scvi_batch"]``, ``obs["_scvi_labels"]``
     and two identifiers in ``uns``.
 
     Raises
     ------
     {counts_errors}
-        Or there is one cell only, or one without any UMI.
+        Or there is one cell only, or one without any UMI; with ``refine=True``, no deep or no shallow cell.
 
     Examples
     --------
@@ -126,7 +129,10 @@ def joint_embedding(
     if batch_key is not None and (n_missing := int((labels(adata, batch_key).codes < 0).sum())):
         msg = f"adata.obs[{batch_key!r}] is missing for {n_missing} cells: give them a batch, or drop them"
         raise ValueError(msg)
-    if not (total_umis(counts) >= low_umi).any():
+    depths = total_umis(counts)
+    if refine:
+        deep_and_shallow(depths, low_umi)  # raises before the training rather than after it
+    if not (depths >= low_umi).any():
         warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
 
     adata = writable(adata, copy=copy)
@@ -142,6 +148,8 @@ def joint_embedding(
             enable_progress_bar=progress_bar,
         )
         adata.obsm[keys.obsm] = model.get_latent_representation()
+        if refine:
+            refine_low_umi(adata, model, low_umi=low_umi, key_added=f"{key_added}_refined", rng=rng)
     params = {
         "preset": preset,
         "layer": layer,

@@ -133,7 +133,7 @@ def refine_low_umi(
     check_model(model)
     check_likelihood(likelihood, model.module)
     counts = model_counts(adata, model, layer)
-    deep, shallow = _split(total_umis(counts), low_umi)
+    deep, shallow = deep_and_shallow(total_umis(counts), low_umi)
 
     seed = as_seed(rng)
     with quiet_lightning(), seeded(seed), registered(adata, model, counts) as manager:
@@ -180,7 +180,7 @@ def refine_low_umi(
     return adata if copy else None
 
 
-def _split(total_umi: NDArray[np.float64], low_umi: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def deep_and_shallow(total_umi: NDArray[np.float64], low_umi: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give the deep cells and the shallow ones."""
     shallow = total_umi < low_umi
     if shallow.all() or not shallow.any():
