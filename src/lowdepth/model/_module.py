@@ -179,8 +179,9 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         }
 
     def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[tuple[Normal, torch.Tensor]]:
-        inputs = torch.stack([encoder_input(counts, values, self.encoder_input) for values in views])
-        return encode(self.z_encoder, counts, inputs, together=not self.is_published)
+        inputs = [encoder_input(counts, values, self.encoder_input) for values in views]
+        stacked = torch.stack(inputs) if len(inputs) > 1 else inputs[0][None]  # a view of one needs no copy
+        return encode(self.z_encoder, counts, stacked, together=not self.is_published)
 
     def _log_likelihood(
         self, counts: SparseCounts, z: torch.Tensor, size: torch.Tensor, tensors: Mapping[str, Any]
