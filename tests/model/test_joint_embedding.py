@@ -221,7 +221,7 @@ def test_validation_sees_the_objective_and_early_stopping_can_watch_it(likelihoo
     adata = counts_adata(120)
     with seeded(0):
         ld.model.JointEmbedding.setup_anndata(adata)
-        model = ld.model.JointEmbedding(adata, gene_likelihood=likelihood)
+        model = ld.model.JointEmbedding(adata, preset="paper", gene_likelihood=likelihood)
         model.train(
             **{**TRAINING, "max_epochs": 30},
             train_size=0.8,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import anndata as ad
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,12 +13,6 @@ RECALL = {
     "X_joint_embedding": {"B cell": 0.75, "NK cell": 0.25, "T cell": 0.5},
 }
 N_CELLS = {"B cell": 40, "NK cell": 1200, "T cell": 7}
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -66,7 +66,10 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         first = self.z_encoder.encoder.fc_layers[0][0]
         first.weight.data = gene_major(first.weight.data)
         if self.dense_only and not self.is_published:
-            msg = f"encoder_input and denoising_weight work on the non-zeros, which cannot take {self.dense_only}"
+            msg = (
+                "encoder_input and denoising_weight work on the non-zeros, "
+                f"which cannot take {self.dense_only}; leave that out, or pass preset='paper'"
+            )
             raise ValueError(msg)
 
     @property
