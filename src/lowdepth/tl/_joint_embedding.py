@@ -75,8 +75,8 @@ def joint_embedding(
     accelerator
         ``"cpu"``, ``"gpu"``, ``"mps"`` or ``"auto"``, as Lightning has it.
     rng
-        Seed or generator. An integer gives what ``scvi.settings.seed`` set to it would give; the
-        global random state is left as it was.
+        Seed or generator. An integer gives the same result again with the same number of threads,
+        whose sums round differently; the global random state is left as it was.
     key_added
         Key in ``obsm``; the record in ``uns`` has the same name without ``"X_"``.
     progress_bar
