@@ -79,6 +79,29 @@ def test_denoising_sees_the_same_in_dense_and_in_sparse_cells():
     np.testing.assert_allclose(*latents, atol=1e-4)
 
 
+def test_validation_of_dense_and_of_sparse_cells_is_one():
+    losses = []
+    for dense in (True, False):
+        adata = counts_adata(120)
+        adata.X = adata.X.toarray() if dense else adata.X
+        with seeded(0):
+            ld.model.JointEmbedding.setup_anndata(adata)
+            model = ld.model.JointEmbedding(adata, preset="denoise", precision="float32")
+            model.train(**TRAINING, train_size=0.8)
+        losses.append(model.history["validation_loss"].astype(float))
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_denoising_without_cross_correlation():
+    adata = counts_adata(80)
+    alone = trained("denoise", adata=adata, use_joint_embedding=False)
+    nothing = trained("denoise", adata=adata.copy(), use_joint_embedding=False, denoising_weight=0.0)
+    assert "cco_loss_train" not in alone.history
+    # the thinned view doubles what has to be explained
+    ratio = alone.history["train_loss"].astype(float) / nothing.history["train_loss"].astype(float)
+    assert (ratio > 1.5).all(axis=None)
+
+
 def test_denoising_needs_a_likelihood_that_the_nonzeros_can_tell():
     adata = counts_adata()
     ld.model.JointEmbedding.setup_anndata(adata)

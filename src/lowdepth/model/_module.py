@@ -100,11 +100,12 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         self, tensors: Mapping[str, Any], *arguments: Any, loss_kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> Any:
         """Run a minibatch; a sparse one through the non-zeros, for its loss alone."""
+        weights = dict(loss_kwargs or {})
+        sees_thinned = self.training or weights.get("with_thinned", False)
+        if sees_thinned and not self.is_published and not isinstance(tensors[X_KEY], SparseCounts):
+            tensors = {**tensors, X_KEY: SparseCounts.from_dense(tensors[X_KEY])}
         if isinstance(tensors[X_KEY], SparseCounts):
-            return {}, {}, self._loss_on_nonzeros(tensors, **(loss_kwargs or {}))
-        if self.training and not self.is_published:
-            sparse = {**tensors, X_KEY: SparseCounts.from_dense(tensors[X_KEY])}
-            return {}, {}, self._loss_on_nonzeros(sparse, **(loss_kwargs or {}))
+            return {}, {}, self._loss_on_nonzeros(tensors, **weights)
         return super().forward(tensors, *arguments, loss_kwargs=loss_kwargs, **options)
 
     def loss(self, *arguments: Any, kl_weight: float = 1.0, with_thinned: bool = False, **options: Any) -> LossOutput:
@@ -129,7 +130,8 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         total = counts.total()
         views = [counts.values]
         # correlations over a minibatch need two cells
-        if self.use_joint_embedding and (self.training or with_thinned) and counts.n_obs > 1:
+        needs_thinned = (self.use_joint_embedding or self.denoising_weight) and counts.n_obs > 1
+        if needs_thinned and (self.training or with_thinned):
             views.append(thinned_values(counts, sample_keep(total, self.min_library_size)))
         (posterior, z), *thinned = self._encode(counts, views)
         kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
@@ -145,7 +147,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
             loss = loss - weight * likelihood.total / counts.n_obs
 
         metrics: dict[str, torch.Tensor] = {}
-        if thinned:
+        if thinned and self.use_joint_embedding:
             metrics = compare_views(thinned[0][1], z, self.lambda_off_diag)
             weight = self.joint_embedding_weight if joint_embedding_weight is None else joint_embedding_weight
             loss = loss + weight * metrics["cco_loss"] + self.variance_weight * metrics["variance_loss"]
