@@ -9,31 +9,16 @@ run with warm caches, so that they add up to less than a step; the rest is Light
 from __future__ import annotations
 
 import argparse
-import time
-from statistics import median
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
+from speed import timed
 
 import lowdepth as ld
 from lowdepth.model.engine import decoder_log_likelihood, sparse_linear, take_rows, thinned_values
 from lowdepth.model.engine._precision import PRECISIONS
 from lowdepth.model.engine._sparse_linear import gene_major
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def milliseconds(function: Callable[[], object], repeats: int = 7) -> float:
-    function()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return 1e3 * median(seconds)
 
 
 def parts(n_obs: int, n_vars: int, precision: str, n_hidden: int = 128) -> pd.Series:
@@ -57,18 +42,19 @@ def parts(n_obs: int, n_vars: int, precision: str, n_hidden: int = 128) -> pd.Se
         torch.autograd.grad(sparse_linear(counts, views, first).sum(), [first])
 
     first.grad, last.grad = torch.ones_like(first), torch.ones_like(last)
-    return pd.Series(
+    seconds = pd.Series(
         {
-            "select the cells": milliseconds(lambda: take_rows(matrix, chosen)),
-            "thin them": milliseconds(lambda: thinned_values(counts, keep)),
-            "logarithm of both views": milliseconds(lambda: torch.stack([counts.values, counts.values]).log1p()),
-            "first layer, forward": milliseconds(lambda: sparse_linear(counts, views, first.detach())),
-            "first layer, forward and backward": milliseconds(encode),
-            "last layer and likelihood, forward and backward": milliseconds(decode),
-            "Adam": milliseconds(optimiser.step),
+            "select the cells": timed(lambda: take_rows(matrix, chosen)),
+            "thin them": timed(lambda: thinned_values(counts, keep)),
+            "logarithm of both views": timed(lambda: torch.stack([counts.values, counts.values]).log1p()),
+            "first layer, forward": timed(lambda: sparse_linear(counts, views, first.detach())),
+            "first layer, forward and backward": timed(encode),
+            "last layer and likelihood, forward and backward": timed(decode),
+            "Adam": timed(optimiser.step),
         },
         name=precision,
     )
+    return 1e3 * seconds
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import torch
 from helpers import assert_unchanged, counts_adata, same_thinning
 
 import lowdepth as ld
+from lowdepth.model import _presets
 from lowdepth.model._presets import PRESETS
 from lowdepth.model._seed import seeded
 
@@ -94,19 +95,56 @@ def test_validation_of_dense_and_of_sparse_cells_is_one():
 
 def test_denoising_without_cross_correlation():
     adata = counts_adata(80)
-    alone = trained("denoise", adata=adata, use_joint_embedding=False)
-    nothing = trained("denoise", adata=adata.copy(), use_joint_embedding=False, denoising_weight=0.0)
+    settings = {"use_joint_embedding": False, "reconstruction_weight": 1.0}
+    alone = trained("denoise", adata=adata, **settings)
+    nothing = trained("denoise", adata=adata.copy(), **settings, denoising_weight=0.0)
     assert "cco_loss_train" not in alone.history
     # the thinned view doubles what has to be explained
     ratio = alone.history["train_loss"].astype(float) / nothing.history["train_loss"].astype(float)
     assert (ratio > 1.5).all(axis=None)
 
 
-def test_denoising_needs_a_likelihood_that_the_nonzeros_can_tell():
+@pytest.mark.parametrize("refused", [{"gene_likelihood": "zinb"}, {"log_variational": False}], ids=str)
+def test_denoising_says_what_it_cannot_do(refused):
     adata = counts_adata()
     ld.model.JointEmbedding.setup_anndata(adata)
-    with pytest.raises(ValueError, match=r"denoising_weight.*cannot take gene_likelihood='zinb'"):
-        ld.model.JointEmbedding(adata, preset="denoise", gene_likelihood="zinb")
+    ((name, value),) = refused.items()
+    with pytest.raises(ValueError, match=f"denoising_weight.*cannot take {name}={value!r}"):
+        ld.model.JointEmbedding(adata, preset="denoise", **refused)
+
+
+def test_width_of_the_default_is_kept_when_fewer_cells_come(monkeypatch):
+    monkeypatch.setattr(_presets, "MANY_CELLS", 60)
+    adata = counts_adata(60)
+    ld.model.JointEmbedding.setup_anndata(adata)
+    model = ld.model.JointEmbedding(adata)
+    model.train(**TRAINING)
+    few = ld.model.JointEmbedding.load_query_data(counts_adata(40), model)
+    assert model.module.n_hidden == few.module.n_hidden == 256
+
+
+@pytest.mark.parametrize(
+    ("settings", "many_cells", "few_epochs", "expected"),
+    [
+        ({}, 1000, 50, 0.0),
+        ({}, 60, 50, 1.0),
+        ({}, 60, 1, 0.0),
+        ({"denoising_weight": 0.0}, 1000, 50, 1.0),
+        ({"reconstruction_weight": 0.5}, 1000, 50, 0.5),
+        ({"preset": "paper"}, 1000, 50, 1.0),
+    ],
+    ids=str,
+)
+def test_full_view_is_decoded_where_cells_are_not_learnt_by_heart(
+    settings, many_cells, few_epochs, expected, monkeypatch
+):
+    monkeypatch.setattr(_presets, "MANY_CELLS", many_cells)
+    monkeypatch.setattr(_presets, "FEW_EPOCHS", few_epochs)
+    adata = counts_adata(60)
+    ld.model.JointEmbedding.setup_anndata(adata)
+    model = ld.model.JointEmbedding(adata, **settings)
+    model.train(**TRAINING)
+    assert model.module.reconstruction_weight == expected
 
 
 def test_decoder_starts_at_the_data():
@@ -258,8 +296,18 @@ def test_validation_sees_the_objective_and_early_stopping_can_watch_it(likelihoo
 
 
 def test_early_stopping_needs_cells_to_watch(model):
-    with pytest.raises(ValueError, match=r"early_stopping.*train_size=0.9"):
+    with pytest.raises(ValueError, match=r"watches 'elbo_validation'.*train_size=0.9"):
         model.train(**TRAINING, early_stopping=True)
+
+
+def test_cells_that_the_user_holds_out_are_watched():
+    adata = counts_adata(90)
+    ld.model.JointEmbedding.setup_anndata(adata)
+    model = ld.model.JointEmbedding(adata)
+    split = {"external_indexing": [np.arange(64), np.arange(64, 90)]}
+    model.train(**TRAINING, datasplitter_kwargs=split, early_stopping=True)
+    np.testing.assert_array_equal(model.validation_indices, np.arange(64, 90))
+    assert model.history["validation_loss"].notna().all(axis=None)
 
 
 def test_latent_of_some_cells_and_with_variance(model):

@@ -125,6 +125,20 @@ def test_validation_sees_the_objective_on_request(kind):
         torch.testing.assert_close(buffer, before[name])
 
 
+def test_decoder_of_fewer_layers_is_the_one_that_scvi_tools_builds():
+    deep, shallow = (modules(n_layers=n_layers)[1].decoder for n_layers in (2, 1))
+    torch.manual_seed(0)
+    decoder = JointEmbeddingModule(N_VARS, n_layers=2, n_decoder_layers=1, **SETTINGS).decoder
+    shapes = [{name: value.shape for name, value in one.state_dict().items()} for one in (decoder, shallow, deep)]
+    assert shapes[0] == shapes[1] != shapes[2]
+
+
+@pytest.mark.parametrize("n_decoder_layers", [0, 3])
+def test_decoder_has_no_more_layers_than_the_encoder(n_decoder_layers):
+    with pytest.raises(ValueError, match=rf"n_decoder_layers={n_decoder_layers}.*between 1 and `n_layers=2`"):
+        JointEmbeddingModule(N_VARS, n_layers=2, n_decoder_layers=n_decoder_layers, **SETTINGS)
+
+
 def test_one_cell_has_no_correlation():
     module, _ = modules()
     module.eval()

@@ -99,6 +99,11 @@ def test_a_cell_that_is_not_there(manager, resident):
         list(NonzeroLoader(manager, [0, N_OBS], batch_size=2, resident=resident))
 
 
+def test_no_process_is_forked_from_the_threads(manager, monkeypatch):
+    monkeypatch.setattr(scvi.settings, "dl_num_workers", 2)
+    assert NonzeroLoader(manager, batch_size=10).num_workers == 0
+
+
 def test_length(manager):
     assert len(NonzeroDataset(manager, None)) == N_OBS
     assert len(NonzeroDataset(manager, [1, 2])) == 2

@@ -61,6 +61,24 @@ def test_key_added_renames_everything():
     assert not any("joint_embedding" in key for key in [*adata.obsm, *adata.uns])
 
 
+def test_refine_is_the_refinement_afterwards():
+    at_once, afterwards = counts_adata(80), counts_adata(80)
+    ld.tl.joint_embedding(at_once, key_added="X_mine", refine=True, **FAST)
+    model = ld.tl.joint_embedding(afterwards, **FAST)
+    ld.tl.refine_low_umi(afterwards, model, low_umi=FAST["low_umi"])
+    np.testing.assert_array_equal(at_once.obsm["X_mine_refined"], afterwards.obsm["X_joint_embedding_refined"])
+    assert not np.array_equal(at_once.obsm["X_mine_refined"], at_once.obsm["X_mine"])
+    assert set(at_once.uns) >= {"mine", "mine_refined"}
+
+
+@pytest.mark.parametrize(("low_umi", "missing"), [(1, "shallow"), (1_000_000, "deep")])
+def test_nothing_is_trained_when_there_is_nothing_to_refine(low_umi, missing, monkeypatch):
+    monkeypatch.delattr(ld.model.JointEmbedding, "train")
+    adata = counts_adata(80)
+    with assert_unchanged(adata), pytest.raises(ValueError, match=f"no {missing} cell"):
+        ld.tl.joint_embedding(adata, refine=True, **{**FAST, "low_umi": low_umi})
+
+
 def test_copy_is_what_in_place_would_be():
     adata = counts_adata(80)
     with assert_unchanged(adata):

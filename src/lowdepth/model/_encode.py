@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .engine import SparseCounts
 
-INPUTS = ("log1p", "direction", "counts")
+INPUTS = ("log1p", "direction")
 """What an encoder can be shown, see :func:`encoder_input`."""
 
 
@@ -27,8 +27,6 @@ def encoder_input(counts: SparseCounts, values: torch.Tensor, kind: str) -> torc
     puts an empty cell. Their ``"direction"`` has one length for all cells, the root of the
     number of genes, which makes the first layer's outputs of order one when training starts.
     """
-    if kind == "counts":
-        return values
     logged = values.log1p()
     if kind == "log1p":
         return logged

@@ -16,9 +16,10 @@ from scvi.external import JointEmbeddingSCVI
 
 from lowdepth._checks import check_no_empty_cells, get_counts
 
+from ._average import AveragedTraining
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
-from ._presets import hidden_units_for, resolve_preset
+from ._presets import hidden_units_for, reconstruction_weight_for, resolve_preset
 from ._schedule import epochs_for
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
             model_kwargs.setdefault("n_hidden", hidden_units_for(adata.n_obs))
         settings = resolve_preset(preset, model_kwargs)
         start_at_data = settings.pop("start_at_data", False)
+        self.average_weights = settings.pop("average_weights", False)
+        denoises = settings.get("denoising_weight", 0) > 0
+        self.fits_reconstruction_weight = denoises and "reconstruction_weight" not in settings
         super().__init__(adata, registry, **settings)
         if start_at_data and adata is not None:
             self.module.start_decoder(self._gene_frequency())
@@ -163,13 +167,19 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
         if self.adata is not None:
             n_train = ceil(self.adata.n_obs * train_size)
             max_epochs = max_epochs or epochs_for(n_train, batch_size)
+            if self.fits_reconstruction_weight:
+                self.module.reconstruction_weight = reconstruction_weight_for(n_train, max_epochs)
             # batch normalisation fails on one cell: leave out one or two, others in each epoch
             drop_last = n_train > batch_size and 0 < n_train % batch_size < 3
             datasplitter_kwargs = {"drop_last": drop_last, **(datasplitter_kwargs or {})}
-        if train_kwargs.get("early_stopping") and train_size == 1:
-            msg = "early_stopping=True watches cells that are held out, and there are none: pass e.g. train_size=0.9"
+        holds_out = train_size < 1 or "external_indexing" in (datasplitter_kwargs or {}) or "datamodule" in train_kwargs
+        watched = train_kwargs.get("early_stopping_monitor", "elbo_validation")
+        if train_kwargs.get("early_stopping") and "validation" in watched and not holds_out:
+            msg = f"early stopping watches {watched!r} of cells that are held out, and none are: pass train_size=0.9"
             raise ValueError(msg)
-        validation = {"check_val_every_n_epoch": 1} if train_size < 1 else {}
+        validation = {"check_val_every_n_epoch": 1} if holds_out else {}
+        if self.average_weights:
+            train_kwargs["callbacks"] = [*(train_kwargs.get("callbacks") or []), AveragedTraining()]
         if self.module is not None:
             # a model that was trained or loaded is in evaluation mode, where scvi-tools skips the joint embedding
             self.module.train()

@@ -41,6 +41,8 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
     encoder_input
         What the encoder is shown: ``"log1p"`` of the counts, or its ``"direction"``, in which depth
         does not show.
+    n_decoder_layers
+        Hidden layers of the decoder; by default the encoder's ``n_layers``, and no more than these.
     denoising_weight
         Weight of the full counts' likelihood under what is decoded from the thinned view.
     precision
@@ -54,15 +56,22 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         *arguments: Any,
         encoder_input: str = "log1p",
         denoising_weight: float = 0.0,
+        n_decoder_layers: int | None = None,
         precision: str = "auto",
         **options: Any,
     ) -> None:
         one_of("encoder_input", encoder_input, INPUTS)
         one_of("precision", precision, PRECISIONS)
         super().__init__(*arguments, **options)
-        self.encoder_input = encoder_input if self.log_variational else "counts"
+        self.encoder_input = encoder_input
         self.denoising_weight = denoising_weight
         self.precision = precision
+        if n_decoder_layers is not None:
+            layers = self.decoder.px_decoder.fc_layers
+            if not 1 <= n_decoder_layers <= len(layers):
+                msg = f"`n_decoder_layers={n_decoder_layers}`: it has to lie between 1 and `n_layers={len(layers)}`"
+                raise ValueError(msg)
+            self.decoder.px_decoder.fc_layers = layers[:n_decoder_layers]
         first = self.z_encoder.encoder.fc_layers[0][0]
         first.weight.data = gene_major(first.weight.data)
         if self.dense_only and not self.is_published:
@@ -75,7 +84,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
     @property
     def is_published(self) -> bool:
         """Whether scvi-tools' own code computes the same."""
-        return self.encoder_input != "direction" and not self.denoising_weight
+        return self.encoder_input == "log1p" and not self.denoising_weight
 
     @property
     def dense_only(self) -> str:
@@ -86,6 +95,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
             "a library size that is not the observed one": self.use_size_factor_key or not self.use_observed_lib_size,
             "encode_covariates=True": self.encode_covariates,
             "extra_payload_autotune=True": self.extra_payload_autotune,
+            "log_variational=False": self.encoder_input == "direction" and not self.log_variational,
         }
         return ", ".join(reason for reason, holds in reasons.items() if holds)
 
@@ -132,7 +142,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         # correlations over a minibatch need two cells
         needs_thinned = (self.use_joint_embedding or self.denoising_weight) and counts.n_obs > 1
         if needs_thinned and (self.training or with_thinned):
-            views.append(thinned_values(counts, sample_keep(total, self.min_library_size)))
+            views.append(self._thin(counts, total))
         (posterior, z), *thinned = self._encode(counts, views)
         kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
         loss = kl_weight * kl.mean()
@@ -148,7 +158,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
 
         metrics: dict[str, torch.Tensor] = {}
         if thinned and self.use_joint_embedding:
-            metrics = compare_views(thinned[0][1], z, self.lambda_off_diag)
+            metrics = self._compare((posterior, z), thinned[0])
             weight = self.joint_embedding_weight if joint_embedding_weight is None else joint_embedding_weight
             loss = loss + weight * metrics["cco_loss"] + self.variance_weight * metrics["variance_loss"]
         return LossOutput(
@@ -157,6 +167,14 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
             kl_local={MODULE_KEYS.KL_L_KEY: torch.zeros_like(kl), MODULE_KEYS.KL_Z_KEY: kl},
             extra_metrics={name: metric.detach() for name, metric in metrics.items()},
         )
+
+    def _thin(self, counts: SparseCounts, total: torch.Tensor) -> torch.Tensor:
+        return thinned_values(counts, sample_keep(total, self.min_library_size))
+
+    def _compare(
+        self, full: tuple[Normal, torch.Tensor], thinned: tuple[Normal, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        return compare_views(thinned[1], full[1], self.lambda_off_diag)
 
     @auto_move_data
     def _regular_inference(
@@ -184,7 +202,9 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         }
 
     def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[tuple[Normal, torch.Tensor]]:
-        inputs = [encoder_input(counts, values, self.encoder_input) for values in views]
+        inputs = views
+        if self.log_variational:
+            inputs = [encoder_input(counts, values, self.encoder_input) for values in views]
         stacked = torch.stack(inputs) if len(inputs) > 1 else inputs[0][None]  # a view of one needs no copy
         return encode(self.z_encoder, counts, stacked, together=not self.is_published)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scvi import REGISTRY_KEYS, settings
+from scvi import REGISTRY_KEYS
 from scvi.data import AnnTorchDataset
 from scvi.dataloaders import BatchDistributedSampler, DataSplitter
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
@@ -67,7 +67,12 @@ class NonzeroDataset(Dataset):  # type: ignore[misc]  # torch is not followed
 
 
 class NonzeroLoader(DataLoader):  # type: ignore[misc]  # torch is not followed
-    """Minibatches of a :class:`NonzeroDataset`, in the order that scvi-tools' own have under the same seed."""
+    """Minibatches of a :class:`NonzeroDataset`, in the order that scvi-tools' own have under the same seed.
+
+    They are cut in this process whatever ``scvi.settings.dl_num_workers`` says: it takes a
+    millisecond, and the threads that cut them do not survive a fork. ``load_sparse_tensor`` is
+    there for scvi-tools, which passes it to all loaders; these minibatches are always sparse.
+    """
 
     def __init__(
         self,
@@ -85,8 +90,6 @@ class NonzeroLoader(DataLoader):  # type: ignore[misc]  # torch is not followed
         **loader_kwargs: Any,
     ) -> None:
         dataset = NonzeroDataset(adata_manager, indices, counts=counts, resident=resident)
-        loader_kwargs.setdefault("num_workers", settings.dl_num_workers)
-        loader_kwargs.setdefault("persistent_workers", settings.dl_persistent_workers)
         sampler: Any
         if distributed_sampler:
             sampler = BatchDistributedSampler(

@@ -31,15 +31,20 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "encoder_input": "direction",
             "denoising_weight": 1.0,
             "n_layers": 2,
+            "n_decoder_layers": 1,
             "start_at_data": True,
+            "average_weights": True,
         },
     }
 )
 """The settings of the method's tutorial, for the baseline and for the published objective."""
 
 
-MANY_CELLS = 5000
-"""From here on a wide network helps; 2,600 cells it learns by heart, and refinement trusts what it says of them."""
+MANY_CELLS = 10_000
+"""From here on the default is a wide network; fewer cells it learns by heart, noise and all (docs/default.md)."""
+
+FEW_EPOCHS = 50
+"""Up to here decoding cells from their own full counts teaches the network; later it learns their noise by heart."""
 
 
 def hidden_units_for(n_obs: int) -> int:
@@ -49,6 +54,17 @@ def hidden_units_for(n_obs: int) -> int:
     (128, 256)
     """
     return 256 if n_obs >= MANY_CELLS else 128
+
+
+def reconstruction_weight_for(n_obs: int, max_epochs: int) -> float:
+    """Give the weight of the full view's own likelihood in the default: none where cells would be learnt by heart.
+
+    What is decoded from thinned cells alone does not know the noise that it is compared with.
+
+    >>> [reconstruction_weight_for(*training) for training in [(2_600, 40), (48_000, 25), (48_000, 100)]]
+    [0.0, 1.0, 0.0]
+    """
+    return 1.0 if n_obs >= MANY_CELLS and max_epochs <= FEW_EPOCHS else 0.0
 
 
 def resolve_preset(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
 
-from ._refine_low_umi import deep_and_shallow, refine_low_umi
+from ._refinement._refine_low_umi import deep_and_shallow, refine_low_umi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def joint_embedding(
     key_added
         Key in ``obsm``; the record in ``uns`` has the same name without ``"X_"``.
     progress_bar
-        Show the progress of the training.
+        Show the progress of the training, and of the refinement.
     {low_umi}
         Used to warn when no cell is deep, and by ``refine``.
     refine
@@ -149,7 +149,8 @@ def joint_embedding(
         )
         adata.obsm[keys.obsm] = model.get_latent_representation()
         if refine:
-            refine_low_umi(adata, model, low_umi=low_umi, key_added=f"{key_added}_refined", rng=rng)
+            refined = f"{key_added}_refined"
+            refine_low_umi(adata, model, low_umi=low_umi, key_added=refined, rng=rng, progress_bar=progress_bar)
     params = {
         "preset": preset,
         "layer": layer,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from lowdepth.tl._posterior_weights import largest, posterior
+from lowdepth.tl._refinement._posterior_weights import largest, posterior
 
 
 @settings(max_examples=50, deadline=None)

@@ -194,7 +194,7 @@ def test_stored_weights_are_on_few_references_and_sum_up_to_one(adata, model):
 def test_blocks_of_cells_do_not_matter(adata, model, n_at_a_time, monkeypatch):
     expected = refine(adata, model).copy()
     n_deep = int(adata.obs[ENTROPY].isna().sum())
-    monkeypatch.setattr("lowdepth.tl._refinement.SCORES_AT_A_TIME", n_at_a_time * n_deep)
+    monkeypatch.setattr("lowdepth.tl._refinement._refinement.SCORES_AT_A_TIME", n_at_a_time * n_deep)
     np.testing.assert_allclose(refine(adata, model), expected, atol=1e-5)
 
 
@@ -372,3 +372,11 @@ def test_values_that_are_not_finite(adata, model, layer, match):
     last = {"encoder": module.z_encoder.mean_encoder, "decoder": module.decoder.px_scale_decoder[0]}[layer]
     last.weight.data.fill_(3e38)
     raises(adata, model, ValueError, f"{match} at values that are not finite")
+
+
+def test_progress_counts_the_shallow_cells(adata, model, capfd):
+    ld.tl.refine_low_umi(adata, model, low_umi=LOW_UMI)
+    n_shallow = adata.obs["joint_embedding_refined_entropy"].notna().sum()
+    assert f"{n_shallow}/{n_shallow}" in capfd.readouterr().err
+    ld.tl.refine_low_umi(adata, model, low_umi=LOW_UMI, progress_bar=False)
+    assert capfd.readouterr().err == ""

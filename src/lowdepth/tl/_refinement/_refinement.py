@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 import torch
+from tqdm.auto import tqdm
 
 from lowdepth._checks import one_of, total_umis
 from lowdepth.model.engine import take_rows
@@ -36,7 +37,7 @@ WEIGHTS_KEPT = 100
 
 
 class Refinement(NamedTuple):
-    """What was found for each cell; see :class:`lowdepth.tl._posterior_weights.Posterior`."""
+    """What was found for each cell; see :class:`lowdepth.tl._refinement._posterior_weights.Posterior`."""
 
     latent: NDArray[np.float32]
     n_references: NDArray[np.float32]
@@ -71,6 +72,7 @@ def refine(
     likelihood: str,
     temperature: float,
     store_weights: bool,
+    progress_bar: bool = False,
 ) -> Refinement:
     """Compare cells with references.
 
@@ -92,6 +94,8 @@ def refine(
         Divides the log-likelihood.
     store_weights
         Give the largest weights, all cells by all cells.
+    progress_bar
+        Show how many cells are done.
     """
     latent, log_prior = torch.from_numpy(references.latent), torch.from_numpy(np.log(references.weight)).float()
     refined = Refinement(
@@ -101,18 +105,20 @@ def refine(
         None,
     )
     umis, entries = total_umis(counts)[cells], []
-    for group in covariate_groups(manager, cells):
-        profiles = _profiles(likelihood, decode(module, latent, group.covariates), umis[group.positions])
-        for positions in _blocks(group.positions, len(latent)):
-            scores = profiles.scores(take_rows(counts, cells[positions]))
-            part = posterior(scores, log_prior, latent, temperature=temperature)
-            refined.latent[positions] = part.mean
-            refined.n_references[positions] = part.n_references
-            refined.entropy[positions] = part.entropy
-            if store_weights:
-                kept, reference = largest(part.weights, WEIGHTS_KEPT)
-                entries.append((kept.numpy(), cells[positions], references.cells[reference.numpy()]))
-        del profiles  # the next group's profiles need the room
+    with tqdm(total=len(cells), desc="refining", unit="cell", disable=not progress_bar) as progress:
+        for group in covariate_groups(manager, cells):
+            profiles = _profiles(likelihood, decode(module, latent, group.covariates), umis[group.positions])
+            for positions in _blocks(group.positions, len(latent)):
+                scores = profiles.scores(take_rows(counts, cells[positions]))
+                part = posterior(scores, log_prior, latent, temperature=temperature)
+                refined.latent[positions] = part.mean
+                refined.n_references[positions] = part.n_references
+                refined.entropy[positions] = part.entropy
+                if store_weights:
+                    kept, reference = largest(part.weights, WEIGHTS_KEPT)
+                    entries.append((kept.numpy(), cells[positions], references.cells[reference.numpy()]))
+                progress.update(len(positions))
+            del profiles  # the next group's profiles need the room
     return refined._replace(weights=_matrix(entries, counts.shape[0])) if store_weights else refined
 
 

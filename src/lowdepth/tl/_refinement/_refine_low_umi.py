@@ -40,6 +40,7 @@ def refine_low_umi(
     key_added: str = "X_joint_embedding_refined",
     store_weights: bool = False,
     rng: Rng = 0,
+    progress_bar: bool = True,
     copy: bool = False,
 ) -> AnnData | None:
     """Move shallow cells to the deep cells whose profiles explain their counts.
@@ -64,13 +65,9 @@ def refine_low_umi(
     Parameters
     ----------
     {adata}
-    model
-        Trained model with scVI's decoder: :class:`lowdepth.model.JointEmbedding`,
-        :class:`scvi.model.SCVI`, its subclasses and the like. ``adata`` needs the genes and the
-        columns of ``obs`` that the model was set up with.
+    {model}
     {low_umi}
-    layer
-        Layer that holds the raw counts; ``None`` takes the one that the model was trained on.
+    {model_layer}
     n_references
         Deep cells to compare with; ``None`` takes all of them, or 5,000 where there are more.
     temperature
@@ -84,6 +81,8 @@ def refine_low_umi(
     store_weights
         Store the 100 largest weights of each shallow cell, scaled to a sum of one.
     {rng}
+    progress_bar
+        Show the progress of the comparison.
     {copy}
 
     Returns
@@ -115,15 +114,15 @@ def refine_low_umi(
     >>> import lowdepth as ld
     >>> adata = ld.datasets.simulate(200, 300, rng=0)
     >>> model = ld.tl.joint_embedding(adata, n_latent=8, max_epochs=1, low_umi=500, progress_bar=False)
-    >>> ld.tl.refine_low_umi(adata, model, low_umi=500)
+    >>> ld.tl.refine_low_umi(adata, model, low_umi=500, progress_bar=False)
     >>> adata.obsm["X_joint_embedding_refined"].shape
     (200, 8)
     """
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
+    from lowdepth.tl._cells._registered import check_model, model_counts, registered  # noqa: PLC0415
 
     from ._refinement import check_likelihood, refine  # noqa: PLC0415
-    from ._registered import check_model, model_counts, registered  # noqa: PLC0415
 
     at_least("low_umi", low_umi, 0)
     at_least("n_references", MOST_REFERENCES if n_references is None else n_references, 1)
@@ -149,6 +148,7 @@ def refine_low_umi(
             likelihood=likelihood,
             temperature=temperature,
             store_weights=store_weights,
+            progress_bar=progress_bar,
         )
     _check_finite(refined.latent, "the decoder of `model` moves shallow cells")
 

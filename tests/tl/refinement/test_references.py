@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lowdepth.tl._references import _allocate, choose_references
+from lowdepth.tl._refinement._references import _allocate, choose_references
 
 
 def blobs(sizes, *, n_latent=4, distance=20.0, seed=0):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scvi.distributions import NegativeBinomial as ScviNegativeBinomial
 
 from lowdepth.model.engine import take_rows
-from lowdepth.tl._profile_likelihood import SMALLEST_SHARE, Multinomial, NegativeBinomial, Profiles
+from lowdepth.tl._refinement._profile_likelihood import SMALLEST_SHARE, Multinomial, NegativeBinomial, Profiles
 
 
 def draw(n_cells, n_references, n_vars, *, umis=(5, 1000), seed=0):

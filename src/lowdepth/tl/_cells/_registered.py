@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fast_array_utils.types import CSBase
+    from numpy.typing import NDArray
     from scvi.data import AnnDataManager
 
 
@@ -55,12 +56,23 @@ def model_counts(adata: AnnData, model: BaseModelClass, layer: str | None) -> CS
             "order; pass the cells with the same genes, `adata[:, model.get_var_names()]`"
         )
         raise ValueError(msg)
-    counts = get_counts(adata, layer or _registered_layer(model))
+    counts = counts_in_memory(adata, layer or registered_layer(model))
+    check_no_empty_cells(counts)
+    return sorted_csr(sp.csr_matrix(counts))  # scvi-tools knows sparse matrices, not sparse arrays
+
+
+def counts_in_memory(adata: AnnData, layer: str | None) -> CSBase | NDArray[np.number]:
+    """Get raw counts that scvi-tools can embed."""
+    counts = get_counts(adata, layer)
     if isinstance(counts, DaskArray):
         msg = "the counts are a dask array, which scvi-tools cannot embed; load them with `adata.to_memory()`"
         raise NotImplementedError(msg)
-    check_no_empty_cells(counts)
-    return sorted_csr(sp.csr_matrix(counts))  # scvi-tools knows sparse matrices, not sparse arrays
+    return counts
+
+
+def registered_layer(model: BaseModelClass) -> str | None:
+    """Name the layer that the model was trained on; ``None`` is ``X``."""
+    return model.adata_manager.data_registry[REGISTRY_KEYS.X_KEY].attr_key
 
 
 @contextmanager
@@ -69,7 +81,7 @@ def registered(adata: AnnData, model: BaseModelClass, counts: CSBase) -> Iterato
 
     A stand-in is registered that shares the counts, since scvi-tools writes into what it registers.
     """
-    layer = _registered_layer(model)
+    layer = registered_layer(model)
     layers = {} if layer is None else {layer: counts}
     stand_in = AnnData(None if layers else counts, adata.obs.copy(), adata.var[[]].copy(), layers=layers)
     manager = model.adata_manager.transfer_fields(stand_in)
@@ -78,7 +90,3 @@ def registered(adata: AnnData, model: BaseModelClass, counts: CSBase) -> Iterato
         yield manager
     finally:
         del model._per_instance_manager_store[model.id][manager.adata_uuid]
-
-
-def _registered_layer(model: BaseModelClass) -> str | None:
-    return model.adata_manager.data_registry[REGISTRY_KEYS.X_KEY].attr_key

@@ -1,0 +1,1 @@
+"""Cells as a model sees them: registered, thinned, in bins of depth, and their neighbours."""

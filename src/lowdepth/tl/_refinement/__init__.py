@@ -1,0 +1,1 @@
+"""Shallow cells move to the deep cells that explain their counts."""
