@@ -32,6 +32,21 @@ use_rep
     "label_key": """\
 label_key
     Column of ``obs`` that holds the labels, one per cell.""",
+    "model": """\
+model
+    Trained model with scVI's decoder: :class:`lowdepth.model.JointEmbedding`,
+    :class:`scvi.model.SCVI`, its subclasses and the like. ``adata`` needs the genes and the
+    columns of ``obs`` that the model was set up with.""",
+    "model_layer": """\
+layer
+    Layer that holds the raw counts; ``None`` takes the one that the model was trained on.""",
+    "model_errors": """\
+TypeError
+    The model has no decoder like scVI's.
+NotImplementedError
+    The model holds minified data, or the counts are a dask array or backed by a file.
+KeyError
+    There is no such layer, or a column of ``obs`` that the model needs is missing.""",
     "counts_errors": """\
 NotImplementedError
     The counts are backed by a file.
@@ -47,6 +62,11 @@ with ``show=True``.""",
 basis
     Key of a two-dimensional array in ``obsm``, or a list of them: one panel for each.
     Cells whose position is not finite are left out.""",
+    "representation_looks": """\
+palette
+    Colours of the representations: a palette's name, a list, or a mapping by ``obsm`` key.
+names
+    Names to show for representations, by ``obsm`` key; by default the key without ``X_``.""",
     "panel_params": """\
 title
     Title of each panel; by default its key without ``X_``.

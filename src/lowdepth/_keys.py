@@ -74,13 +74,40 @@ class TransferKeys:
 
     @property
     def confidence(self) -> str:
-        """Vote fraction of the predicted label."""
+        """Probability of the predicted label."""
         return f"{self.obs}_confidence"
 
     @property
+    def entropy(self) -> str:
+        """Entropy of the probabilities."""
+        return f"{self.obs}_entropy"
+
+    @property
+    def typicality(self) -> str:
+        """How usual the cell is among those of its depth."""
+        return f"{self.obs}_typicality"
+
+    @property
+    def probability(self) -> str:
+        """Probabilities of the types, in ``obsm``."""
+        return f"{self.obs}_probability"
+
+    @property
     def uns(self) -> str:
-        """Parameters of the transfer."""
+        """Types, parameters, calibration and held-out cells."""
         return self.obs
+
+
+@dataclass(frozen=True)
+class PredictionSetKeys:
+    """Written by :func:`lowdepth.tl.prediction_sets`, in ``obs``, ``obsm`` and ``uns`` alike."""
+
+    obs: str = "prediction_sets"
+
+    @property
+    def size(self) -> str:
+        """Number of types in the set."""
+        return f"{self.obs}_size"
 
 
 @dataclass(frozen=True)
@@ -88,6 +115,88 @@ class ScoreKeys:
     """Written by :func:`lowdepth.tl.label_transfer_score`."""
 
     uns: str = "label_transfer_score"
+
+
+@dataclass(frozen=True)
+class LeakageKeys:
+    """Written by :func:`lowdepth.tl.depth_leakage`."""
+
+    uns: str = "depth_leakage"
+
+
+@dataclass(frozen=True)
+class BiasPointKeys:
+    """Written by :func:`lowdepth.tl.bias_point`."""
+
+    uns: str = "bias_point"
+
+    @property
+    def distance(self) -> str:
+        """Distance of each cell to the bias point."""
+        return f"{self.uns}_distance"
+
+    @property
+    def collapse(self) -> str:
+        """Collapse index of each cell."""
+        return f"{self.uns}_collapse"
+
+
+@dataclass(frozen=True)
+class StabilityKeys:
+    """Written by :func:`lowdepth.tl.thinning_stability`."""
+
+    obs: str = "thinning_stability"
+
+    @property
+    def noise(self) -> str:
+        """Spread of the embedding in ``obs``."""
+        return f"{self.obs}_noise"
+
+    @property
+    def path(self) -> str:
+        """Embedding at each depth in ``obsm``."""
+        return f"{self.obs}_path"
+
+    @property
+    def spread(self) -> str:
+        """Spread at each depth in ``obsm``."""
+        return f"{self.obs}_spread"
+
+    @property
+    def uns(self) -> str:
+        """Parameters and depths."""
+        return self.obs
+
+
+@dataclass(frozen=True)
+class CurveKeys:
+    """Written by :func:`lowdepth.tl.recovery_curve`."""
+
+    uns: str = "recovery_curve"
+
+
+@dataclass(frozen=True)
+class CutoffKeys:
+    """Written by :func:`lowdepth.tl.recommend_cutoff`."""
+
+    obs: str = "keep"
+
+    @property
+    def ambient_share(self) -> str:
+        """Share of a shallow cell that ambient RNA explains."""
+        return f"{self.obs}_ambient_share"
+
+    @property
+    def uns(self) -> str:
+        """Cutoffs, the curve behind them, and what each choice keeps."""
+        return self.obs
+
+
+@dataclass(frozen=True)
+class ComparisonKeys:
+    """Written by :func:`lowdepth.tl.compare`."""
+
+    uns: str = "compare"
 
 
 def colors_key(obs_key: str) -> str:

@@ -1,0 +1,108 @@
+"""The scores of a label transfer, to read and to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lowdepth._checks import one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CAVEAT = "Thinned clean cells are easier than real shallow droplets (ambient RNA, damage): read these as upper bounds."
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class LabelTransferScore:
+    """How well the labels of shallow cells were recovered.
+
+    :func:`lowdepth.tl.label_transfer_score` returns it.
+
+    Parameters
+    ----------
+    params
+        Label column, cutoff, number of neighbours, and what was scored: ``use_rep`` lists representations
+        and transfers, ``transfer`` the latter alone.
+    overall
+        One row per representation: accuracy, balanced accuracy and macro F1 with 95 % intervals, accuracy
+        of the most confident 50, 70 and 90 %, numbers of shallow (query) and deep (reference) cells.
+    per_type
+        One row per representation and type: recall with interval, precision, number of cells.
+    per_depth
+        One row per representation and half decade of UMIs.
+    confusion
+        One row per representation and pair of true and predicted type that occurs: number of cells.
+    risk_coverage
+        One row per representation and share of the most confident cells: their accuracy and lowest confidence.
+    per_batch
+        One row per representation and batch, if batches were asked for.
+
+    Examples
+    --------
+    >>> import lowdepth as ld
+    >>> adata = ld.datasets.simulate(200, 300, rng=0)
+    >>> ld.pp.depth_metrics(adata)
+    >>> adata.obsm["X_first_genes"] = adata.X[:, :10].toarray()
+    >>> cutoff = adata.obs["total_umi"].median()
+    >>> score = ld.tl.label_transfer_score(adata, "cell_type", use_rep="X_first_genes", low_umi=cutoff)
+    >>> bool(score.recall_table()["X_first_genes"].between(0, 1).all())
+    True
+    """
+
+    params: dict[str, Any]
+    overall: pd.DataFrame
+    per_type: pd.DataFrame
+    per_depth: pd.DataFrame
+    confusion: pd.DataFrame
+    risk_coverage: pd.DataFrame
+    per_batch: pd.DataFrame | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the overall scores, one row per representation."""
+        return self.overall.copy()
+
+    def recall_table(self) -> pd.DataFrame:
+        """Give the recall of each type, one column per representation, the last one sorted."""
+        table = self.per_type.pivot_table(index="label", columns="representation", values="recall", observed=True)
+        return table[self.params["use_rep"]].sort_values(self.params["use_rep"][-1], ascending=False)
+
+    def confusion_matrix(self, representation: str | None = None, *, normalize: bool = False) -> pd.DataFrame:
+        """Give the numbers of cells, true types by predicted types, of one representation (by default the last).
+
+        With ``normalize`` each row gives shares of the type's cells, with the recall on the diagonal.
+        """
+        scored = self.params["use_rep"]
+        representation = scored[-1] if representation is None else representation
+        one_of("representation", representation, scored)
+        pairs = self.confusion[self.confusion["representation"] == representation]
+        counts = pairs.pivot_table(index="label", columns="predicted", values="n", aggfunc="sum", observed=True)
+        counts = counts.fillna(0).astype(int)
+        return counts.div(counts.sum(axis=1), axis=0) if normalize else counts
+
+    def to_uns(self) -> dict[str, Any]:
+        """Give the form that is recorded in ``uns``, which h5ad and zarr can hold."""
+        tables = {table.name: getattr(self, table.name) for table in fields(self) if table.name != "params"}
+        lists = {name: np.array(value) for name, value in self.params.items() if isinstance(value, list)}
+        return {
+            "params": {**self.params, **lists},
+            **{name: table for name, table in tables.items() if table is not None},
+        }
+
+    def __repr__(self) -> str:
+        shown = self.overall[["accuracy", "balanced_accuracy", "macro_f1"]].to_string(float_format="{:.3f}".format)
+        return f"LabelTransferScore: {self._summary()}\n{shown}\n{CAVEAT}"
+
+    def _repr_html_(self) -> str:
+        overall = self.overall.style.format(precision=3).format(precision=0, subset=["n_query", "n_reference"])
+        recall = self.recall_table().style.format(precision=3).background_gradient(cmap="Blues", vmin=0, vmax=1)
+        return f"<p>{self._summary()}</p>{overall.to_html()}{recall.to_html()}<p><em>{CAVEAT}</em></p>"
+
+    def _summary(self) -> str:
+        n_query, n_reference = self.overall[["n_query", "n_reference"]].iloc[0]
+        cells = f"labels {self.params['label_key']!r} of {n_query:,} cells below {self.params['low_umi']:,} UMIs"
+        if len(self.params.get("transfer", [])) == len(self.params["use_rep"]):
+            return cells
+        return f"{cells}, by {self.params['n_neighbors']} neighbours among {n_reference:,} cells above"

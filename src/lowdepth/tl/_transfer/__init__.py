@@ -1,0 +1,1 @@
+"""Labels from deep cells to shallow ones, calibrated, as single types or as sets, and for new cells."""

@@ -1,0 +1,122 @@
+"""Labels from the references whose decoded profiles explain the counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn.functional import nll_loss, one_hot
+
+from lowdepth.model.engine import take_rows
+from lowdepth.tl._refinement._profile_likelihood import Multinomial
+from lowdepth.tl._refinement._reference_profiles import covariate_groups, decode
+
+from ._evidence import Evidence, HeldOut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from scvi.model.base import BaseModelClass
+
+    from lowdepth.tl._cells._model_cells import ModelCells
+
+    from ._material import Material
+
+SCORES_AT_A_TIME = 2**22
+"""Cells times references of a block: arrays of 16 MiB, of which a few are alive together."""
+
+CELLS_FOR_TEMPERATURE = 1000
+"""Held-out cells that the temperature's three parameters are fitted on."""
+
+NEVER = -1e9
+"""Score that leaves a reference without weight, and its gradient without infinities."""
+
+LEAST_WEIGHT = torch.finfo(torch.float32).tiny
+"""Sums of weights that float32 has rounded to zero count as this, so that their logarithms are finite."""
+
+
+def posterior_labels(material: Material, model: BaseModelClass) -> tuple[HeldOut, Evidence]:
+    """Give each type the posterior weights of its references.
+
+    The weights are those of :func:`lowdepth.tl.refine_low_umi`, with a temperature that depends on the depth,
+
+        w_ij = softmax_j(sum_g x_ig log(rho_jg) / T(l_i) + log(n_j)),   p(t | x_i) = sum over j of type t of w_ij,
+
+    since a profile that is only about right makes each UMI count for more than it is worth. T is fitted by the
+    log loss of held-out cells, which have to be explained by others.
+    """
+    references = material.references
+    judge = _Judge(
+        torch.from_numpy(np.log(references.weight)).float(),
+        one_hot(torch.from_numpy(material.codes[references.cells]), len(material.frequencies)).float(),
+    )
+    latent, held_out, rows = torch.from_numpy(references.latent), material.held_out, material.rows
+    is_own = torch.from_numpy(references.cells) == torch.from_numpy(rows)[:, None]
+    scores = torch.empty(len(rows), len(latent))
+    for positions, part in _scores(held_out, model, latent):
+        scores[positions] = part
+    scores[is_own] = NEVER
+    judge.fit(scores[:CELLS_FOR_TEMPERATURE], held_out.total_umi[:CELLS_FOR_TEMPERATURE], material.codes[rows])
+    log_probability = np.empty((len(material.query.obs), len(material.frequencies)))
+    umis = material.query.total_umi
+    for positions, part in _scores(material.query, model, latent):
+        log_probability[positions] = judge(part, umis[positions])
+    return (
+        HeldOut(rows, Evidence(judge(scores, held_out.total_umi), held_out.total_umi)),
+        Evidence(log_probability, umis),
+    )
+
+
+@torch.no_grad()
+def _scores(
+    cells: ModelCells, model: BaseModelClass, latent: torch.Tensor
+) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
+    """Give the multinomial log-likelihoods of cells under references decoded in their batches, some cells at a time."""
+    n_blocks = len(latent) * len(cells.obs) // SCORES_AT_A_TIME + 1
+    with cells.registered(model) as manager:
+        for group in covariate_groups(manager, np.arange(len(cells.obs))):
+            profiles = Multinomial(decode(model.module, latent, group.covariates))
+            for positions in np.array_split(group.positions, n_blocks):
+                yield positions, profiles.scores(take_rows(cells.counts, positions))
+
+
+class _Judge:
+    """Turns scores of references into log probabilities of types."""
+
+    def __init__(self, log_weight: torch.Tensor, types: torch.Tensor) -> None:
+        self._log_weight, self._types = log_weight, types
+        self._slopes = torch.zeros(3, dtype=torch.float64)
+        self._center = self._scale = 1.0
+
+    def __call__(self, scores: torch.Tensor, umis: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._log_probability(scores, self._powers(umis)).double().numpy()
+
+    def fit(self, scores: torch.Tensor, umis: NDArray[np.float64], codes: NDArray[np.int64]) -> None:
+        """Fit log(T) as a quadratic in log(depth); its parameters have standard normal priors."""
+        log_depth = np.log(umis)
+        self._center, self._scale = log_depth.mean(), log_depth.std() or 1.0
+        powers, target = self._powers(umis), torch.from_numpy(codes[: len(scores)])
+        self._slopes.requires_grad_()
+        optimizer = torch.optim.LBFGS([self._slopes], max_iter=20, line_search_fn="strong_wolfe")
+
+        def loss() -> torch.Tensor:
+            optimizer.zero_grad()
+            value = nll_loss(self._log_probability(scores, powers), target, reduction="sum")
+            value = value + self._slopes.square().sum() / 2
+            value.backward()
+            return value
+
+        optimizer.step(loss)
+        self._slopes.requires_grad_(requires_grad=False)
+
+    def _powers(self, umis: NDArray[np.float64]) -> torch.Tensor:
+        # beyond the depths of the held-out cells the curve stays as it is at their end
+        place = np.clip((np.log(umis) - self._center) / self._scale, -2.5, 2.5)
+        return torch.from_numpy(np.vander(place, 3, increasing=True))
+
+    def _log_probability(self, scores: torch.Tensor, powers: torch.Tensor) -> torch.Tensor:
+        temperature = (powers @ self._slopes).exp().float()[:, None]
+        weights = torch.softmax(scores / temperature + self._log_weight, dim=1)
+        return (weights @ self._types).clamp_min(LEAST_WEIGHT).log()

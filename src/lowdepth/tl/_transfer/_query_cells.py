@@ -1,0 +1,130 @@
+"""New cells in the genes and batches of a trained model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+from scvi import REGISTRY_KEYS
+
+from lowdepth._checks import labels, total_umis, warn
+from lowdepth.model._nonzero_batches import sorted_csr
+from lowdepth.tl._cells._model_cells import ModelCells
+from lowdepth.tl._cells._registered import counts_in_memory, model_counts, registered_layer
+
+from ._closest_batch import closest_batch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scvi.model.base import BaseModelClass
+
+CELLS_PER_BATCH = 200
+"""Deepest cells of a new batch that choose its place."""
+
+
+class Query(NamedTuple):
+    """Cells with the model's genes, which of these the user's data have, and the batches new to the model."""
+
+    cells: ModelCells
+    is_shared: NDArray[np.bool_]
+    new_batches: list[Any]
+
+
+def aligned(adata: AnnData, model: BaseModelClass, layer: str | None, *, min_shared: float) -> Query:
+    """Bring the counts into the genes of the model, zero in those that are missing."""
+    if not adata.var_names.is_unique:
+        twice = adata.var_names[adata.var_names.duplicated()][0]
+        msg = f"adata names the gene {twice!r} twice; make names unique with `adata.var_names_make_unique()`"
+        raise ValueError(msg)
+    genes = pd.Index(model.adata_manager.get_state_registry(REGISTRY_KEYS.X_KEY).column_names)
+    place = adata.var_names.get_indexer(genes)
+    is_shared = place >= 0
+    share = f"{is_shared.sum():,} of the {len(genes):,} genes that `model` was trained on"
+    if is_shared.mean() < min_shared:
+        msg = (
+            f"adata has {share}, less than `min_shared={min_shared}` of them; are its genes named as the model's, "
+            f"{', '.join(genes[:3])}, …? Its own begin with {', '.join(adata.var_names[:3])}"
+        )
+        raise ValueError(msg)
+    counts = counts_in_memory(adata, layer or registered_layer(model))
+    # place -1, of missing genes, is the last column, of zeros
+    with_zeros = sp.hstack([sp.csr_matrix(counts), sp.csr_matrix((adata.n_obs, 1), dtype=counts.dtype)], format="csr")
+    counts = sorted_csr(sp.csr_matrix(with_zeros[:, place]))
+    n_empty = int((total_umis(counts) == 0).sum())
+    if n_empty:
+        msg = f"{n_empty} cells hold no UMI in the genes of `model`: drop them, nothing can be said of them"
+        raise ValueError(msg)
+    if not is_shared.all():
+        warn(f"adata has {share}; the {(~is_shared).sum():,} missing ones count as not expressed.")
+    obs = _with_known_labels(adata.obs, model)
+    return Query(ModelCells(counts, obs, pd.DataFrame(index=genes)), is_shared, _new_batches(adata, model))
+
+
+def in_known_batches(query: Query, model: BaseModelClass) -> tuple[ModelCells, pd.DataFrame]:
+    """Give the cells of unknown batches that of the known one which explains them best, and what became what."""
+    key, known = _batches(model)
+    cells, chosen = query.cells, []
+    for batch in query.new_batches:
+        own = np.flatnonzero(cells.obs[key] == batch)
+        deepest = own[np.argsort(-cells.total_umi[own], kind="stable")[:CELLS_PER_BATCH]]
+        chosen.append(closest_batch(cells.take(deepest), model, key, known, query.is_shared))
+    table = pd.DataFrame({"batch": [str(new) for new in query.new_batches], "taken_for": [str(old) for old in chosen]})
+    if chosen:
+        taken_for = dict(zip(query.new_batches, chosen, strict=True))
+        renamed = [taken_for.get(batch, batch) for batch in cells.obs[key]]
+        cells = cells._replace(obs=cells.obs.assign(**{key: renamed}))
+    return cells, table
+
+
+def with_the_same_genes(reference: AnnData, model: BaseModelClass, query: Query) -> AnnData:
+    """Silence the genes that the query lacks in its reference too, so that both are embedded alike."""
+    if query.is_shared.all():
+        return reference
+    counts = model_counts(reference, model, None)
+    counts = sorted_csr(sp.csr_matrix(counts @ sp.diags_array(query.is_shared.astype(counts.dtype))))
+    counts.eliminate_zeros()
+    cells = ModelCells(counts, reference.obs, query.cells.var).take(np.flatnonzero(total_umis(counts) > 0))
+    silenced = as_anndata(cells, model)
+    silenced.uns.update(reference.uns)  # the labels' colours are there
+    return silenced
+
+
+def as_anndata(cells: ModelCells, model: BaseModelClass) -> AnnData:
+    """Put the counts where the model was trained on them."""
+    layer = registered_layer(model)
+    obs = cells.obs.set_axis(np.arange(len(cells.obs)).astype(str), axis=0)
+    layers = {} if layer is None else {layer: cells.counts}
+    return AnnData(None if layers else cells.counts, obs, cells.var.copy(), layers=layers)
+
+
+def _batches(model: BaseModelClass) -> tuple[str, NDArray[Any]]:
+    registry = model.adata_manager.get_state_registry(REGISTRY_KEYS.BATCH_KEY)
+    return registry.original_key, registry.categorical_mapping
+
+
+def _new_batches(adata: AnnData, model: BaseModelClass) -> list[Any]:
+    key, known = _batches(model)
+    if key == "_scvi_batch":  # the model was set up without batches
+        return []
+    if key not in adata.obs:
+        msg = (
+            f"adata.obs[{key!r}] is missing, the column of the batches of `model`; add it, with a new name "
+            "for each new batch"
+        )
+        raise KeyError(msg)
+    batch = labels(adata, key)
+    if (batch.codes < 0).any():
+        msg = f"adata.obs[{key!r}] is missing for {(batch.codes < 0).sum()} cells: give them a batch"
+        raise ValueError(msg)
+    return [name for name in batch.remove_unused_categories().categories if name not in set(known)]
+
+
+def _with_known_labels(obs: pd.DataFrame, model: BaseModelClass) -> pd.DataFrame:
+    """Put one known label into the model's label column: scvi-tools registers it, and no encoder reads it."""
+    registry = model.adata_manager.get_state_registry(REGISTRY_KEYS.LABELS_KEY)
+    if registry.original_key == "_scvi_labels":
+        return obs
+    return obs.assign(**{registry.original_key: registry.categorical_mapping[0]})

@@ -1,0 +1,61 @@
+"""Plain votes in a representation that the user has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lowdepth._checks import depths, representation, warn
+from lowdepth._keys import DepthKeys
+from lowdepth.tl._cells._neighbor_index import NeighborIndex
+
+from ._neighbor_vote import check_n_neighbors, vote_fractions
+from ._transfer_cells import Transferred, choose_cells
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from ._transfer_cells import Reference
+
+
+def transfer_by_votes(
+    adata: AnnData, label_key: str, use_rep: str, *, reference: Reference, low_umi: float, n_neighbors: int
+) -> Transferred:
+    """Give each query cell the shares of the types among its nearest reference cells.
+
+    Parameters
+    ----------
+    adata
+        Holds the query cells.
+    label_key
+        Column of the labels.
+    use_rep
+        Key in ``obsm`` of the representation.
+    reference
+        Who votes; ``None`` takes cells of ``low_umi`` UMIs or more.
+    low_umi
+        UMIs of the shallowest deep cell.
+    n_neighbors
+        Number of votes.
+    """
+
+    def usable(cells: AnnData) -> NDArray[np.bool_]:
+        finite: NDArray[np.bool_] = np.isfinite(representation(cells, use_rep)).all(axis=1)
+        if not finite.all():
+            warn(f"{(~finite).sum()} cells have a {use_rep} that is not finite: they get no label and give none.")
+        return finite
+
+    cells = choose_cells(
+        adata,
+        label_key,
+        reference,
+        low_umi=low_umi,
+        total_umi=lambda: depths(adata, DepthKeys.total_umi),
+        usable=usable,
+    )
+    check_n_neighbors(n_neighbors, len(cells.codes))
+    index = NeighborIndex(representation(cells.source, use_rep)[cells.reference])
+    neighbors = index.nearest(representation(adata, use_rep)[cells.query], n_neighbors)
+    return Transferred(cells, vote_fractions(neighbors, cells.codes, n_types=len(cells.dtype.categories)), None, {})
