@@ -11,10 +11,15 @@ from matplotlib.figure import Figure
 import lowdepth as ld
 
 PLOTS = {
+    "calibration": {},
     "umi_histogram": {},
     "embedding": {"basis": "X_first", "color": "cell_type"},
     "low_umi_overlay": {"basis": "X_first", "color": "cell_type"},
     "label_recovery": {},
+    "compare": {},
+    "depth_leakage": {},
+    "recovery_curve": {},
+    "thinning_paths": {"basis": "X_first", "cells": 2},
 }
 every_plot = pytest.mark.parametrize("name", PLOTS)
 

@@ -42,10 +42,7 @@ def label_recovery(
     {adata}
     key
         Where :func:`lowdepth.tl.label_transfer_score` put its result in ``uns``.
-    palette
-        Colours of the representations: a palette's name, a list, or a mapping by ``obsm`` key.
-    names
-        Names to show for representations, by ``obsm`` key; by default the key without ``X_``.
+    {representation_looks}
     {plot_params}
 
     Returns

@@ -1,0 +1,1 @@
+"""How many cells are recognised at each depth, and which ones that allows to keep."""

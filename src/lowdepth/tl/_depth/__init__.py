@@ -1,0 +1,1 @@
+"""What depth does to an embedding."""
