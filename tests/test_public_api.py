@@ -19,22 +19,43 @@ SOURCE = ROOT / "src" / "lowdepth"
 NAMES = {
     "datasets": ["gse310923_pbmc", "pbmc3k", "simulate"],
     "model": ["JointEmbedding"],
-    "pl": ["embedding", "label_recovery", "low_umi_overlay", "umi_histogram"],
+    "pl": [
+        "calibration",
+        "compare",
+        "depth_leakage",
+        "embedding",
+        "label_recovery",
+        "low_umi_overlay",
+        "recovery_curve",
+        "thinning_paths",
+        "umi_histogram",
+    ],
     "pp": ["depth_metrics", "emulate_low_depth", "filter_low_umi", "split_counts", "thin_to_depth"],
     "tl": [
+        "Comparison",
         "LabelTransferScore",
+        "RecommendedCutoff",
+        "RecoveryCurve",
+        "bias_point",
+        "compare",
+        "depth_leakage",
         "joint_embedding",
         "label_transfer",
         "label_transfer_score",
+        "map_query",
+        "prediction_sets",
+        "recommend_cutoff",
+        "recovery_curve",
         "refine_low_umi",
+        "thinning_stability",
         "tsne",
     ],
 }
 PUBLIC = {
-    f"{part}.{name}": getattr(getattr(ld, part), name) for part in ld.__all__ for name in getattr(ld, part).__all__
-}
+    f"{part}.{name}": getattr(getattr(ld, part), name) for part in NAMES for name in getattr(ld, part).__all__
+} | {"report": ld.report}
 FUNCTIONS = {name: item for name, item in PUBLIC.items() if inspect.isfunction(item)}
-ON_ADATA = {name: function for name, function in FUNCTIONS.items() if name.startswith(("pp.", "tl.", "pl."))}
+ON_ADATA = {name: function for name, function in FUNCTIONS.items() if name.startswith(("pp.", "tl.", "pl.", "report"))}
 
 # a module may import from its own part and from the parts before it
 PARTS = [
@@ -42,13 +63,16 @@ PARTS = [
     "_docs",
     "_checks",
     "_random",
+    "_files",
     "thinning",
     "model",
     "datasets",
     "pp",
     "tl",
     "pl",
+    "_report",
     "__init__",
+    "_commands",
     "__main__",
 ]
 
@@ -70,7 +94,7 @@ def sections_of(item):
 @pytest.mark.parametrize("part", NAMES)
 def test_each_part_holds_exactly_these_names(part):
     assert getattr(ld, part).__all__ == NAMES[part]
-    assert set(NAMES) == set(ld.__all__)
+    assert {*NAMES, "report"} == set(ld.__all__)
 
 
 @each(ON_ADATA)
@@ -130,7 +154,7 @@ def test_docstring_has_its_shared_texts_filled_in(item):
 
 
 def test_documentation_lists_everything():
-    listed = re.findall(r"^   (\w+\.\w+)$", (ROOT / "docs" / "api.md").read_text(), flags=re.MULTILINE)
+    listed = re.findall(r"^   ((?:\w+\.)?\w+)$", (ROOT / "docs" / "api.md").read_text(), flags=re.MULTILINE)
     assert sorted(listed) == sorted(PUBLIC)
 
 
@@ -145,7 +169,7 @@ def test_completion_offers_the_parts():
 
 
 def test_unknown_part_is_answered_with_those_that_exist():
-    with pytest.raises(AttributeError, match="'plot'; its parts are datasets, model, pl, pp, tl"):
+    with pytest.raises(AttributeError, match="'plot'; its parts are datasets, model, pl, pp, report, tl"):
         ld.plot  # noqa: B018
 
 

@@ -11,15 +11,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import FunctionType, ModuleType
 
     from . import datasets, model, pl, pp, tl
+    from ._report import report
 
-__all__ = ["datasets", "model", "pl", "pp", "tl"]
+__all__ = ["datasets", "model", "pl", "pp", "report", "tl"]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> ModuleType | FunctionType:
     # torch, scvi and matplotlib take seconds to import: a part is imported when it is first asked for
+    if name == "report":
+        return import_module("._report", __name__).report
     if name in __all__:
         return import_module(f".{name}", __name__)
     msg = f"module {__name__!r} has no attribute {name!r}; its parts are {', '.join(__all__)}"

@@ -3,87 +3,50 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import lowdepth as ld
+from lowdepth._commands.demo import add_arguments as add_demo_arguments
+from lowdepth._commands.demo import demo
+from lowdepth._commands.rescue import add_arguments as add_rescue_arguments
+from lowdepth._commands.rescue import rescue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from anndata import AnnData
-
-    from lowdepth.tl._score_result import LabelTransferScore
-
-PRESETS = {"X_scvi": "scvi", "X_published": "paper", "X_joint_embedding": "denoise"}
-NAMES = {"X_scvi": "SCVI", "X_published": "joint embedding as published", "X_joint_embedding_refined": "lowdepth"}
-LOW_UMI = 500
+BAD_INPUT = KeyError, NotImplementedError, OSError, TypeError, ValueError
+"""What the library raises when it cannot take what it was given; all else is a fault of ours, with its traceback."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command that the user typed."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the user typed: 0 when it is done, 2 when it cannot be done with this input."""
     parser = argparse.ArgumentParser(prog="lowdepth", description=ld.__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("demo", help="rescue the shallow cells of the shipped PBMC data and show how well")
-    command.add_argument("--out", type=Path, default=Path("lowdepth-demo"), help="folder for the figures")
-    command.add_argument("--seed", type=int, default=0, help="seed of the thinning and the training")
-    command.add_argument("--max-epochs", type=int, default=20, help="passes over the data")
+    add_demo_arguments(command)
     command.set_defaults(run=demo)
+    command = commands.add_parser("rescue", help="embed your cells, label the shallow ones, and report")
+    add_rescue_arguments(command)
+    command.set_defaults(run=rescue)
     options = vars(parser.parse_args(arguments))
-    options.pop("run")(**options)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            options.pop("run")(**options)
+    except BAD_INPUT as error:
+        # a KeyError shows its message in quotes, and an OSError has one beside its arguments
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"lowdepth: error: {message}", file=sys.stderr)
+        return 2
+    return 0
 
 
-def demo(*, out: Path, seed: int, max_epochs: int) -> None:
-    """Thin real PBMC, embed them with three models, score and draw them."""
-    adata = ld.datasets.pbmc3k()
-    print(f"{adata.n_obs:,} PBMC x {adata.n_vars:,} genes, thinned as if they had been sequenced less")
-    ld.pp.emulate_low_depth(adata, rng=seed)
-    ld.pp.depth_metrics(adata, low_umi=LOW_UMI)
-    for (key, preset), embedding in zip(PRESETS.items(), NAMES, strict=True):
-        print(f"training {NAMES[embedding]}")
-        ld.tl.joint_embedding(
-            adata,
-            preset=preset,
-            max_epochs=max_epochs,
-            batch_size=128,
-            key_added=key,
-            low_umi=LOW_UMI,
-            refine=embedding != key,
-            rng=seed,
-        )
-        ld.tl.tsne(adata, use_rep=embedding, rng=seed)
-    score = ld.tl.label_transfer_score(adata, "cell_type", use_rep=list(NAMES), low_umi=LOW_UMI, rng=seed)
-    print(_table(score))
-    out.mkdir(parents=True, exist_ok=True)
-    for name, figure in _figures(adata).items():
-        figure.savefig(out / f"{name}.png", dpi=150, bbox_inches="tight")
-    print(f"figures: {out.resolve()}")
-
-
-def _table(score: LabelTransferScore) -> str:
-    overall = score.to_frame()
-    rescued = (overall["accuracy"] * overall["n_query"]).round().astype(int)
-    table = overall[["accuracy", "balanced_accuracy"]].map("{:.1%}".format)
-    table["cells rescued"] = [f"{n:,} of {of:,}" for n, of in zip(rescued, overall["n_query"], strict=True)]
-    table = table.rename(index=NAMES, columns={"balanced_accuracy": "balanced accuracy"}).rename_axis(None)
-    return f"\n{table.to_string()}\n\n{score}\n"
-
-
-def _figures(adata: AnnData) -> dict[str, Any]:
-    import matplotlib as mpl  # noqa: PLC0415  only the command chooses where figures are drawn
-
-    mpl.use("agg")
-    layouts, titles = [f"{key}_tsne" for key in NAMES], list(NAMES.values())
-    return {
-        "umi_histogram": ld.pl.umi_histogram(adata, low_umi=LOW_UMI, return_fig=True),
-        "tsne_depth": ld.pl.embedding(adata, layouts, title=titles, return_fig=True),
-        "tsne_cell_type": ld.pl.embedding(adata, layouts, color="cell_type", title=titles, return_fig=True),
-        "low_umi_overlay": ld.pl.low_umi_overlay(
-            adata, layouts, color="cell_type", low_umi=LOW_UMI, title=titles, return_fig=True
-        ),
-        "label_recovery": ld.pl.label_recovery(adata, names=NAMES, return_fig=True),
-    }
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Leave out the line of code, which whoever types commands does not know."""
+    print(f"lowdepth: warning: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

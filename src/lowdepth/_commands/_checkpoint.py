@@ -1,0 +1,99 @@
+"""A finished embedding beside the output, for a command that is started again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from fast_array_utils import types
+
+from lowdepth._checks import obs_column
+from lowdepth._files import atomically, remove
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from lowdepth.model import JointEmbedding
+
+MODEL, SLOTS, SETTINGS = "model", "slots.h5ad", "settings.json"
+
+
+class Checkpoint:
+    """The model, the slots that its training wrote, and the settings and cells that they came from.
+
+    Parameters
+    ----------
+    out
+        Output of the command; the checkpoint is a folder beside it.
+    settings
+        Parameters of the training; the checkpoint of others is not used.
+    adata
+        The cells, before the training.
+    """
+
+    def __init__(self, out: Path, settings: dict[str, Any], adata: AnnData) -> None:
+        self.folder = out.with_name(f".{out.name}.embedding")
+        self.settings = {
+            **settings,
+            "lowdepth": version("lowdepth"),
+            "cells": _fingerprint(adata, settings["layer"], settings["batch_key"]),
+        }
+        self.before = {"obs": set(adata.obs), "obsm": set(adata.obsm), "uns": set(adata.uns)}
+
+    def load(self, adata: AnnData) -> JointEmbedding | None:
+        """Write the slots into ``adata`` and give the model, or nothing where there is no such checkpoint."""
+        settings = self.folder / SETTINGS
+        if not settings.exists() or json.loads(settings.read_text()) != self.settings:
+            return None
+        from lowdepth.model import JointEmbedding  # noqa: PLC0415  torch and scvi take seconds to import
+
+        slots = ad.read_h5ad(self.folder / SLOTS)
+        model = JointEmbedding.load(self.folder / MODEL, adata=adata)
+        adata.obs[list(slots.obs)] = slots.obs
+        adata.obsm.update(slots.obsm)
+        adata.uns.update(slots.uns)
+        return model
+
+    def save(self, adata: AnnData, model: JointEmbedding) -> None:
+        """Keep what the training wrote."""
+        written = {slot: [name for name in getattr(adata, slot) if self._is_new(slot, name)] for slot in self.before}
+        slots = ad.AnnData(
+            obs=adata.obs[written["obs"]],
+            obsm={name: adata.obsm[name] for name in written["obsm"]},
+            uns={name: adata.uns[name] for name in written["uns"]},
+        )
+        remove(self.folder)
+        with atomically(self.folder) as partial:
+            model.save(partial / MODEL, save_anndata=False)
+            slots.write_h5ad(partial / SLOTS)
+            (partial / SETTINGS).write_text(json.dumps(self.settings))
+
+    def clear(self) -> None:
+        """Remove the folder: the output holds all of it."""
+        remove(self.folder)
+
+    def _is_new(self, slot: str, name: str) -> bool:
+        # scvi-tools registers cells again when it loads a model
+        return name not in self.before[slot] and not name.startswith("_scvi")
+
+
+def _fingerprint(adata: AnnData, layer: str | None, batch_key: str | None) -> str:
+    """Sum up counts, names and batches, which decide the embedding together with its settings."""
+    counts = adata.X if layer is None else adata.layers[layer]
+    parts = [counts.data, counts.indices, counts.indptr] if isinstance(counts, types.CSBase) else [counts]
+    names = [
+        adata.obs_names,
+        adata.var_names,
+        *([] if batch_key is None else [obs_column(adata, batch_key).astype(str)]),
+    ]
+    digest = hashlib.blake2b(repr(adata.shape).encode())
+    for part in [*parts, *(pd.util.hash_array(np.asarray(name, dtype=object)) for name in names)]:
+        digest.update(np.ascontiguousarray(part))
+    return digest.hexdigest()

@@ -1,0 +1,50 @@
+"""Reading the cells, and the names to write to, before any work is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anndata as ad
+
+from lowdepth._files import atomically, check_writable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+
+SUFFIXES = (".h5ad", ".zarr")
+
+
+def check_files(file: Path, out: Path, report: Path | None) -> None:
+    """Raise unless the input is there and each output has a name of its own."""
+    for name in (file, out):
+        if name.suffix not in SUFFIXES:
+            msg = f"{str(name)!r} ends neither in .h5ad nor in .zarr: give a file or store of one of these kinds"
+            raise ValueError(msg)
+    if not file.exists():
+        msg = f"there is no {str(file)!r}"
+        raise FileNotFoundError(msg)
+    outputs = [out] if report is None else [out, report]
+    for output in outputs:
+        if output.resolve() == file.resolve():
+            msg = f"{str(output)!r} is the input, which stays as it is: name another output"
+            raise ValueError(msg)
+        check_writable(output)
+    if len({output.resolve() for output in outputs}) < len(outputs):
+        msg = f"`--out` and `--report` are both {str(out)!r}: name two files"
+        raise ValueError(msg)
+
+
+def read(file: Path) -> AnnData:
+    """Read cells into memory."""
+    return ad.read_h5ad(file) if file.suffix == ".h5ad" else ad.read_zarr(file)
+
+
+def write(adata: AnnData, out: Path) -> None:
+    """Write cells, whole or not at all."""
+    with atomically(out) as partial:
+        if out.suffix == ".h5ad":
+            adata.write_h5ad(partial)
+        else:
+            adata.write_zarr(partial)
