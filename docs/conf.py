@@ -76,9 +76,13 @@ html_theme_options = {"navbar_persistent": [], "navigation_with_keys": False, "s
 
 
 def break_lines(*event: Any) -> None:
-    """Put each slot that a function writes on a line of its own."""
-    lines = event[-1]
-    lines[:] = [f"| {line}" if line.startswith("``adata.") and "`` : " in line else line for line in lines]
+    """Put each slot that a function writes on a line of its own, with what wraps below it."""
+    lines, in_slot = event[-1], False
+    for i, line in enumerate(lines):
+        starts = line.startswith("``adata.") and "`` : " in line
+        in_slot = starts or (in_slot and bool(line.strip()))
+        if in_slot:
+            lines[i] = f"| {line}" if starts else f"  {line}"
 
 
 def setup(app: Sphinx) -> None:

@@ -1,0 +1,120 @@
+"""What each choice of the default is worth: the preset "denoise" with one thing changed at a time.
+
+    uv run benchmarks/ablation.py --data pbmc3k_2638.h5ad --low-umi 500 --epochs 40 --batch-size 256 --seeds 5
+    uv run benchmarks/ablation.py --data pbmc_ifnb_14k.h5ad --batch-key sample_id --variants default "one layer"
+
+Cells are thinned as in ``accuracy.py``, every variant on the same ones. The table gives accuracy / balanced accuracy of
+the shallow cells' labels: by 15 neighbours in the encoder's embedding and in the refined one, and by the summed
+posterior weights of each type's references. Labels are used for these scores only. The columns after "Δ" are paired
+differences of the balanced accuracies to the default's, with their standard error over seeds. A finished run is kept in
+``--runs`` and not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from ablation_variants import VARIANTS
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.neighbors import KNeighborsClassifier
+
+import lowdepth as ld
+from lowdepth.model._quiet import quiet_lightning
+from lowdepth.model._seed import seeded
+
+if TYPE_CHECKING:
+    from ablation_variants import Variant
+
+SCORES = ("amortised", "refined", "posterior")
+
+
+def train(variant: Variant, adata: ad.AnnData, seed: int, options: argparse.Namespace) -> ld.model.JointEmbedding:
+    model_class = variant.model_class
+    with seeded(seed), quiet_lightning():
+        model_class.setup_anndata(adata, batch_key=options.batch_key)
+        model = model_class(adata, **variant.model)
+        settings = {"max_epochs": options.epochs, "batch_size": options.batch_size, **variant.training}
+        model.train(**settings, accelerator=options.accelerator, enable_progress_bar=False)
+    return model
+
+
+def score(adata: ad.AnnData, model: ld.model.JointEmbedding, options: argparse.Namespace) -> dict[str, list[float]]:
+    """Give accuracy and balanced accuracy by each way from an embedding to labels."""
+    adata.obsm["X_joint_embedding"] = model.get_latent_representation()
+    ld.tl.refine_low_umi(adata, model, low_umi=options.low_umi, store_weights=True, progress_bar=False)
+    deep = (adata.obs["total_umi"] >= options.low_umi).to_numpy()
+    label = adata.obs[options.label_key].astype(str).to_numpy()
+    neighbors = KNeighborsClassifier(15)
+    by_type = pd.get_dummies(label[deep])
+    weights = adata.obsp["joint_embedding_refined_weights"][~deep][:, deep] @ by_type.to_numpy(float)
+    predicted = {
+        "amortised": neighbors.fit(adata.obsm["X_joint_embedding"][deep], label[deep]).predict(
+            adata.obsm["X_joint_embedding"][~deep]
+        ),
+        "refined": neighbors.fit(adata.obsm["X_joint_embedding_refined"][deep], label[deep]).predict(
+            adata.obsm["X_joint_embedding_refined"][~deep]
+        ),
+        "posterior": by_type.columns.to_numpy()[weights.argmax(axis=1)],
+    }
+    truth = label[~deep]
+    return {name: [accuracy_score(truth, p), balanced_accuracy_score(truth, p)] for name, p in predicted.items()}
+
+
+def run(name: str, seed: int, options: argparse.Namespace) -> dict[str, float | list[float]]:
+    """Train and score once, or read what an earlier run found."""
+    slug = f"ablation-{options.data.stem}-{options.epochs}x{options.batch_size}-{name.replace(' ', '-')}-seed{seed}"
+    path = options.runs / f"{slug}.json"
+    if not path.exists():
+        adata = ad.read_h5ad(options.data)
+        ld.pp.emulate_low_depth(adata, rng=seed)
+        start = time.perf_counter()
+        model = train(VARIANTS[name], adata, seed, options)
+        seconds = time.perf_counter() - start
+        options.runs.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**score(adata, model, options), "seconds": seconds}))
+    return json.loads(path.read_text())
+
+
+def row(runs: list[dict], default: list[dict]) -> dict[str, str | int]:
+    """Sum up a variant's runs, beside the default's on the same seeds."""
+    cells: dict[str, str | int] = {}
+    for way in SCORES:
+        overall, balanced = np.array([run[way] for run in runs]).T
+        cells[way] = f"{overall.mean():.3f} / {balanced.mean():.3f}"
+        gain = balanced - np.array([run[way][1] for run in default])
+        spread = gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else np.nan
+        cells[f"Δ {way}"] = f"{gain.mean():+.3f} ± {spread:.3f}"
+    return {**cells, "seconds": round(float(np.median([run["seconds"] for run in runs])))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--label-key", default="cell_type")
+    parser.add_argument("--batch-key")
+    parser.add_argument("--low-umi", type=float, default=1000)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
+    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--batch-size", type=int, default=512)
+    parser.add_argument("--accelerator", default="cpu")
+    parser.add_argument("--runs", type=Path, default=Path("benchmarks/runs"))
+    options = parser.parse_args()
+    rows = {}
+    default = [run("default", seed, options) for seed in range(options.seeds)]
+    for name in options.variants:
+        rows[name] = row([run(name, seed, options) for seed in range(options.seeds)], default)
+        print(f"{name}: {rows[name]}", flush=True)
+    print(f"\n{options.data.name}, {options.epochs} epochs of batch {options.batch_size}, {options.seeds} seeds")
+    print(pd.DataFrame(rows).T.to_markdown())
+
+
+if __name__ == "__main__":
+    main()
