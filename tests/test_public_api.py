@@ -28,6 +28,7 @@ NAMES = {
         "low_umi_overlay",
         "recovery_curve",
         "thinning_paths",
+        "training",
         "umi_histogram",
     ],
     "pp": ["depth_metrics", "emulate_low_depth", "filter_low_umi", "split_counts", "thin_to_depth"],

@@ -7,8 +7,9 @@ import pytest
 from matplotlib.colors import same_color, to_hex
 
 import lowdepth as ld
+from lowdepth.pl._background import deep_grey
 from lowdepth.pl._low_umi_overlay import _low_umi_overlay_data
-from lowdepth.pl._palette import COLORS, DEEP, MISSING
+from lowdepth.pl._palette import COLORS, MISSING
 
 
 def legend_texts(ax):
@@ -45,14 +46,14 @@ def test_deep_cells_are_grey_and_shallow_ones_have_their_types_colour(adata):
     cells = ld.pl.low_umi_overlay(adata, "X_first", color="cell_type").collections[0]
     colors = dict(zip(["B cell", "NK cell", "T cell"], COLORS, strict=False))
     for (x, _), color in zip(cells.get_offsets(), cells.get_facecolors(), strict=True):
-        expected = DEEP if x >= 6 else colors[adata.obs["cell_type"].iloc[int(x)]]
+        expected = deep_grey() if x >= 6 else colors[adata.obs["cell_type"].iloc[int(x)]]
         assert same_color(color, expected)
 
 
 def test_the_legend_names_types_and_cutoff(adata):
     ax = ld.pl.low_umi_overlay(adata, "X_first", color="cell_type")
     assert legend_texts(ax) == ["B cell", "NK cell", "T cell", "1,000 UMIs or more"]
-    assert to_hex(ax.get_legend().legend_handles[-1].get_color()) == DEEP
+    assert to_hex(ax.get_legend().legend_handles[-1].get_color()) == deep_grey()
     assert ax.get_legend().get_title().get_text() == "cell_type of cells\nbelow 1,000 UMIs"
 
 
@@ -74,7 +75,7 @@ def test_missing_labels_among_shallow_cells_are_named(adata):
     ax = ld.pl.low_umi_overlay(adata, "X_first", color="cell_type")
     assert legend_texts(ax)[-2:] == ["NA", "1,000 UMIs or more"]
     colors = [to_hex(color) for color in ax.collections[0].get_facecolors()]
-    assert colors[:7] == [DEEP] * 6 + [MISSING]
+    assert colors[:7] == [deep_grey()] * 6 + [MISSING]
 
 
 def test_panels_have_the_same_cells_on_top(adata):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +11,8 @@ from helpers import assert_unchanged
 from matplotlib.colors import same_color, to_hex
 
 import lowdepth as ld
-from lowdepth.pl._palette import COLORS, DEEP, MISSING, choose_colors
+from lowdepth.pl._background import deep_grey
+from lowdepth.pl._palette import COLORS, COLORS_ON_DARK, MISSING, choose_colors
 
 TYPES = ["B cell", "NK cell", "T cell"]
 STORED = ["#111111", "#222222", "#333333"]
@@ -98,7 +100,7 @@ def test_a_category_without_cells_keeps_its_colour_but_stays_out_of_the_legend(a
 def test_many_categories_all_get_their_own_colour(n_types):
     colors = choose_colors(None, range(n_types)).values()
     assert len(set(colors)) == n_types
-    assert not {DEEP, MISSING} & set(colors)
+    assert not {deep_grey(), MISSING} & set(colors)
 
 
 def test_many_categories_share_a_legend_of_several_columns(many):
@@ -134,18 +136,23 @@ def test_more_categories_than_eyes_can_tell_apart():
         choose_colors(None, range(103))
 
 
-def test_colours_differ_for_colour_blind_eyes():
+@pytest.mark.parametrize(
+    ("style", "colors", "least"), [("default", COLORS, 5.5), ("dark_background", COLORS_ON_DARK, 5.3)]
+)
+def test_colours_differ_for_colour_blind_eyes(style, colors, least):
     # dichromats' views of linear RGB by Machado et al. (2009), severity 1; distances in OKLab, times 100
     normal = np.eye(3)
     deuteranopia = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]]
     protanopia = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
     to_lms = np.array([[0.41222, 0.53633, 0.05145], [0.2119, 0.6807, 0.1074], [0.0883, 0.28172, 0.62998]])
     to_lab = np.array([[0.21045, 0.79362, -0.00407], [1.978, -2.42859, 0.45059], [0.0259, 0.78277, -0.80868]])
-    rgb = np.array([mpl.colors.to_rgb(color) for color in [*COLORS, DEEP]])
+    with plt.style.context(style):
+        assert list(choose_colors(None, range(28)).values()) == list(colors)
+        rgb = np.array([mpl.colors.to_rgb(color) for color in [*colors, deep_grey()]])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     for eyes in (normal, deuteranopia, protanopia):
         seen = np.clip(linear @ np.transpose(eyes), 0, 1)
         lab = 100 * np.cbrt(seen @ to_lms.T) @ to_lab.T
         distance = np.linalg.norm(lab[:, None] - lab, axis=-1) + np.diag(np.full(len(lab), np.inf))
-        assert distance.min() > 5.5
+        assert distance.min() > least
         assert distance[:13, :13].min() > 7.5

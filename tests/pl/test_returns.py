@@ -20,6 +20,7 @@ PLOTS = {
     "depth_leakage": {},
     "recovery_curve": {},
     "thinning_paths": {"basis": "X_first", "cells": 2},
+    "training": {},
 }
 every_plot = pytest.mark.parametrize("name", PLOTS)
 

@@ -70,7 +70,7 @@ def test_the_cutoff_is_dashed_and_says_what_it_costs(adata):
     ax = ld.pl.umi_histogram(adata, low_umi=35)
     assert ax.lines[0].get_xdata() == [35, 35]
     assert ax.lines[0].get_linestyle() == "--"
-    assert [text.get_text() for text in ax.texts] == ["25.0 % of cells below 35 UMIs"]
+    assert [text.get_text() for text in ax.texts] == ["25.0 % of cells\nbelow 35 UMIs"]
 
 
 @pytest.mark.parametrize(("low_umi", "side"), [(20, "left"), (3000, "right")])
@@ -98,7 +98,15 @@ def test_groups_are_outlines_in_the_columns_colours(adata):
     assert all(map(same_color, [patch.get_edgecolor() for patch in ax.patches], ["red", "blue"]))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a (100.0 % below)", "b (25.0 % below)"]
     assert ax.get_legend().get_title().get_text() == "sample"
-    assert [text.get_text() for text in ax.texts] == ["50.0 % of cells below 1,000 UMIs"]
+    assert [text.get_text() for text in ax.texts] == ["50.0 % of cells\nbelow 1,000 UMIs"]
+
+
+def test_long_names_of_groups_leave_room_for_the_text(adata):
+    adata.obs["sample"] = [f"a biopsy of the left upper lobe, donor {i % 2}, after treatment" for i in range(12)]
+    ax = ld.pl.umi_histogram(adata, groupby="sample", low_umi=400)
+    ax.figure.canvas.draw()
+    assert ax.texts[0].get_window_extent().x0 >= ax.get_window_extent().x0
+    assert all("\n" in text.get_text() for text in ax.get_legend().get_texts())
 
 
 def test_groups_without_colours_get_them(adata):

@@ -10,6 +10,7 @@ from ._label_recovery import label_recovery
 from ._low_umi_overlay import low_umi_overlay
 from ._recovery_curve import recovery_curve
 from ._thinning_paths import thinning_paths
+from ._training import training
 from ._umi_histogram import umi_histogram
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "low_umi_overlay",
     "recovery_curve",
     "thinning_paths",
+    "training",
     "umi_histogram",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
 from lowdepth._docs import shared_docs
 from lowdepth._keys import TransferKeys
 
+from ._background import depth_colors
 from ._figure import finish, one_axes, umis
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def calibration(
     """
     record = _record(adata, key)
     data = _calibration_data(record)
-    colors = mpl.colormaps[cmap](np.linspace(0.0, 0.9, len(record["calibration"])))
+    colors = depth_colors(cmap)(np.linspace(0.0, 0.9, len(record["calibration"])))
     ax = one_axes(ax, (6.2, 4.2))
     ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--", zorder=0)
     for depth_bin, label in enumerate(data["label"].cat.categories):

@@ -14,6 +14,7 @@ from lowdepth._checks import depths, labels, obs_column, one_of
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
+from ._background import depth_colors
 from ._figure import finish, square_axes
 from ._palette import MISSING, category_colors, record_colors
 from ._panels import (
@@ -109,7 +110,7 @@ def embedding(
         record_colors(adata, column, colors)
     else:
         shared_scale = {
-            "cmap": mpl.colormaps[cmap].with_extremes(bad=MISSING),
+            "cmap": depth_colors(cmap).with_extremes(bad=MISSING),
             "norm": Normalize(data["value"].min(), data["value"].max()),
         }
         axes = square_axes(len(keys), ax, ncols=ncols, legend_width=0.7)

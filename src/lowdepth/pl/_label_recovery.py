@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ScoreKeys
 
+from ._background import ink
 from ._figure import display_name, finish, one_axes, umis, widest, wrapped
 from ._palette import choose_colors
 
@@ -85,7 +86,7 @@ def label_recovery(
         balanced = score["overall"].loc[rep, "balanced_accuracy"]
         ax.barh(y, bars["recall"], height, color=colors[rep], label=f"{shown[rep]} (balanced accuracy {balanced:.3f})")
         whiskers = [bars["recall"] - bars["recall_low"], bars["recall_high"] - bars["recall"]]
-        ax.errorbar(bars["recall"], y, xerr=whiskers, fmt="none", ecolor="0.2", elinewidth=0.8, capsize=1.5)
+        ax.errorbar(bars["recall"], y, xerr=whiskers, fmt="none", ecolor=ink(), elinewidth=0.8, capsize=1.5)
     ax.set_yticks(range(len(ticks)), ticks)
     ax.set(ylim=(len(ticks) - 0.5, -0.5), xlim=(0, 1))
     ax.set_xlabel(f"recall among cells below {umis(score['params']['low_umi'])} UMIs")

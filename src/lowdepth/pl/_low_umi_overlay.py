@@ -11,8 +11,9 @@ from lowdepth._checks import depths, labels
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
+from ._background import deep_grey
 from ._figure import finish, square_axes, umis
-from ._palette import DEEP, category_colors, record_colors
+from ._palette import category_colors, record_colors
 from ._panels import (
     basis_keys,
     check_layout,
@@ -94,10 +95,10 @@ def low_umi_overlay(
     data = _low_umi_overlay_data(adata, keys, color, low_umi=low_umi)
     colors = category_colors(adata, color, palette)
     shallow = data["layer"] > 0
-    data["color"] = dots(data["value"], colors).where(shallow, DEEP)
+    data["color"] = dots(data["value"], colors).where(shallow, deep_grey())
     legend = legend_entries(data["value"][shallow], colors)
     if not shallow.all():
-        legend[f"{umis(low_umi)} UMIs or more"] = DEEP
+        legend[f"{umis(low_umi)} UMIs or more"] = deep_grey()
     legend_title = f"{color} of cells\nbelow {umis(low_umi)} UMIs"
 
     axes = square_axes(len(keys), ax, ncols=ncols, legend_width=legend_width(legend, legend_title))

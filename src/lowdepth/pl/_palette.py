@@ -13,6 +13,8 @@ from scanpy.plotting.palettes import godsnot_102
 from lowdepth._checks import labels, one_of
 from lowdepth._keys import colors_key
 
+from ._background import is_dark
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
@@ -32,8 +34,13 @@ COLORS = (
     *("#434300", "#e9bcff", "#4e0b90", "#5964de", "#9be985", "#430bde", "#e9a6bc"),
 )
 
-DEEP = "#d6d6d6"
-"""Cells that are there for orientation only."""
+COLORS_ON_DARK = (
+    *COLORS[:7],
+    *("#c3d2b4", "#3c2dff", "#5a87ff", "#b4d2ff", "#964b00", "#a5b487", "#5a695a"),
+    *("#d200b4", "#e1c369", "#3c5a87", "#69c3c3", "#5a69e1", "#6996d2", "#786987"),
+    *("#f0694b", "#1ea5ff", "#0f87d2", "#870fd2", "#00a54b", "#00960f", "#d2d200"),
+)
+"""The same on black, continued with colours of a contrast to it of 3 at least; the least distance of all is 5.4."""
 
 MISSING = "#a8a8a8"
 """Cells without a label."""
@@ -70,7 +77,8 @@ def choose_colors(palette: Palette, categories: Sequence[Any]) -> dict[Any, str]
     {'B cell': '#0072b2', 'T cell': '#e69f00'}
     """
     if palette is None:
-        palette = COLORS if len(categories) <= len(COLORS) else godsnot_102
+        default = COLORS_ON_DARK if is_dark() else COLORS
+        palette = default if len(categories) <= len(default) else godsnot_102
     if isinstance(palette, str):
         palette = _named(palette, len(categories))
     if isinstance(palette, Mapping):

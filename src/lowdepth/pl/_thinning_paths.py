@@ -14,8 +14,8 @@ from lowdepth._checks import one_of
 from lowdepth._docs import shared_docs
 from lowdepth._keys import StabilityKeys
 
+from ._background import deep_grey, depth_colors, ink
 from ._figure import finish, square_axes, umis
-from ._palette import DEEP
 from ._panels import check_layout, draw_panels, panel_data, panel_titles
 from ._path_data import thinning_paths_data
 
@@ -94,20 +94,20 @@ def thinning_paths(
     one_of("cmap", cmap, list(mpl.colormaps))
     titles = panel_titles([basis], title)
     nothing = pd.Series(0, index=adata.obs_names)
-    background = panel_data(adata, [basis], nothing, layer=np.zeros(adata.n_obs, np.int64)).assign(color=DEEP)
+    background = panel_data(adata, [basis], nothing, layer=np.zeros(adata.n_obs, np.int64)).assign(color=deep_grey())
     ways = thinning_paths_data(adata, basis, key, cells)
 
     axes = square_axes(1, ax, ncols=1, legend_width=0.9)
     draw_panels(axes, background, titles, size=size, c="color")
     for _, way in ways.groupby("cell", sort=False):
-        axes[0].plot(way["x"], way["y"], color=mpl.rcParams["text.color"], linewidth=0.9, solid_joinstyle="round")
+        axes[0].plot(way["x"], way["y"], color=ink(), linewidth=0.9, solid_joinstyle="round")
     starts = ~ways["cell"].duplicated()
     stops = axes[0].scatter(
         ways["x"],
         ways["y"],
         c=ways["umi"],
         s=np.where(starts, 50, 22),
-        cmap=cmap,
+        cmap=depth_colors(cmap),
         norm=LogNorm(ways["umi"].min(), ways["umi"].max()),
         edgecolors="white",
         linewidths=0.6,

@@ -12,7 +12,8 @@ from lowdepth._checks import at_least, depths, labels
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
-from ._figure import finish, one_axes, umis
+from ._background import ink
+from ._figure import finish, one_axes, umis, widest, wrapped
 from ._palette import COLORS, category_colors, record_colors
 
 if TYPE_CHECKING:
@@ -82,14 +83,15 @@ def umi_histogram(
     data = _umi_histogram_data(adata, n_bins=n_bins, groupby=groupby)
     colors = {} if groupby is None else category_colors(adata, groupby, palette)
 
-    ax = one_axes(ax, (6, 3.4) if groupby is None else (7.5, 3.4))
     if groupby is None:
+        ax = one_axes(ax, (6, 3.4))
         ax.stairs(data["n_cells"], _edges(data), fill=True, color=COLORS[0])
     else:
         below = _percent_below(adata, low_umi=low_umi, groupby=groupby)
+        shown = {group: wrapped(f"{group} ({percent:.1f} % below)") for group, percent in below.items()}
+        ax = one_axes(ax, (5.5 + 0.075 * widest(shown.values()), 3.4))
         for group, bins in data.groupby("group", sort=False):
-            label = f"{group} ({below[group]:.1f} % below)"
-            ax.stairs(bins["n_cells"], _edges(bins), color=colors[group], linewidth=1.5, label=label)
+            ax.stairs(bins["n_cells"], _edges(bins), color=colors[group], linewidth=1.5, label=shown[group])
         ax.legend(
             title=groupby, loc="upper left", bbox_to_anchor=(1, 1), alignment="left", frameon=False, fontsize="small"
         )
@@ -129,14 +131,14 @@ def _edges(bins: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _mark_cutoff(ax: Axes, low_umi: float, percent: float) -> None:
-    ax.axvline(low_umi, color="black", linestyle="--", linewidth=1)
+    ax.axvline(low_umi, color=ink(), linestyle="--", linewidth=1)
     ax.set_xscale("log")
     # the text stands in free space above the highest bin, on the side where there is more room
-    ax.set_ylim(0, 1.2 * ax.get_ylim()[1])
+    ax.set_ylim(0, 1.25 * ax.get_ylim()[1])
     left, right = np.log10(ax.get_xlim())
     room_left = np.log10(low_umi) > (left + right) / 2
     ax.annotate(
-        f"{percent:.1f} % of cells below {umis(low_umi)} UMIs",
+        f"{percent:.1f} % of cells\nbelow {umis(low_umi)} UMIs",
         xy=(low_umi, 1),
         xycoords=ax.get_xaxis_transform(),
         xytext=(-5 if room_left else 5, -5),
