@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ def atomically(path: Path) -> Iterator[Path]:
     Whoever reads ``path`` finds the old file or the new one, and the old one stays when writing fails.
     """
     check_writable(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _beside(path, "partial")
     try:
         yield partial
+        flush(partial)
         _replace(path, partial)
+        _flush_names(path.parent)
     finally:
         remove(partial)
 
@@ -40,6 +43,16 @@ def check_writable(path: Path) -> None:
         raise IsADirectoryError(msg)
 
 
+def flush(path: Path) -> None:
+    """Wait until a file, or all files of a folder, are on the disk: a name must not outlive a power cut empty."""
+    for file in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        if file.is_dir():
+            _flush_names(file)
+        else:
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+
+
 def is_zarr(path: Path) -> bool:
     """Say whether a folder is a zarr store, of version 2 or 3."""
     return (path / ".zgroup").exists() or (path / "zarr.json").exists()
@@ -53,12 +66,27 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _beside(path: Path, role: str) -> Path:
+    # two processes, on two machines perhaps, may write to one name at once
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{role}")
+
+
+def _flush_names(folder: Path) -> None:
+    # Windows opens no folders and some network file systems flush none: the names are written a little later there
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _replace(path: Path, partial: Path) -> None:
     if not path.is_dir():
         partial.replace(path)
         return
     # a folder that is not empty cannot be replaced in one step: the old one steps aside, and comes back on an error
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    old = _beside(path, "old")
     path.rename(old)
     try:
         partial.rename(path)

@@ -11,21 +11,24 @@ import torch
 from fast_array_utils.types import DaskArray
 from scipy.sparse import issparse, sparray
 from scvi import REGISTRY_KEYS
+from scvi.data._constants import _ADATA_MINIFY_TYPE_UNS_KEY
 from scvi.dataloaders import DataSplitter
-from scvi.external import JointEmbeddingSCVI
 
 from lowdepth._checks import check_no_empty_cells, get_counts
 
 from ._average import AveragedTraining
+from ._fading import FadingReconstruction
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
-from ._presets import hidden_units_for, reconstruction_weight_for, resolve_preset
+from ._presets import hidden_units_for, resolve_preset
+from ._saving import SafelySaved
 from ._schedule import epochs_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from anndata import AnnData
+    from lightning.pytorch.callbacks import Callback
 
 logger = logging.getLogger("lowdepth")
 
@@ -33,7 +36,7 @@ CELLS_AT_A_TIME = 1024
 """Embedded together unless the user says otherwise; the result does not depend on it."""
 
 
-class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is not typed
+class JointEmbedding(SafelySaved):
     """Embed cells so that shallow ones lie with deep ones of their kind.
 
     An scvi-tools model with presets: all that :class:`scvi.external.JointEmbeddingSCVI` and
@@ -83,10 +86,12 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
             # into the arguments that are saved: the model is to be loaded with other cells too
             model_kwargs.setdefault("n_hidden", hidden_units_for(adata.n_obs))
         settings = resolve_preset(preset, model_kwargs)
+        model_kwargs = dict(settings)  # scvi-tools keeps them: presets may change, a saved model may not
         start_at_data = settings.pop("start_at_data", False)
         self.average_weights = settings.pop("average_weights", False)
-        denoises = settings.get("denoising_weight", 0) > 0
-        self.fits_reconstruction_weight = denoises and "reconstruction_weight" not in settings
+        reconstruction_epochs = settings.pop("reconstruction_epochs", None)
+        fades = settings.get("denoising_weight", 0) > 0 and "reconstruction_weight" not in settings
+        self.reconstruction_epochs = reconstruction_epochs if fades else None
         super().__init__(adata, registry, **settings)
         if start_at_data and adata is not None:
             self.module.start_decoder(self._gene_frequency())
@@ -125,7 +130,8 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
         if isinstance(counts, DaskArray):
             msg = "the counts are a dask array, which scvi-tools cannot train on; load them with `adata.to_memory()`"
             raise NotImplementedError(msg)
-        check_no_empty_cells(counts)
+        if _ADATA_MINIFY_TYPE_UNS_KEY not in adata.uns:  # minified cells have lost their counts
+            check_no_empty_cells(counts)
         if isinstance(counts, sparray):
             container = type(counts).__name__
             msg = f"scvi-tools does not take a {container}; convert the counts with `scipy.sparse.csr_matrix(counts)`"
@@ -167,8 +173,6 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
         if self.adata is not None:
             n_train = ceil(self.adata.n_obs * train_size)
             max_epochs = max_epochs or epochs_for(n_train, batch_size)
-            if self.fits_reconstruction_weight:
-                self.module.reconstruction_weight = reconstruction_weight_for(n_train, max_epochs)
             # batch normalisation fails on one cell: leave out one or two, others in each epoch
             drop_last = n_train > batch_size and 0 < n_train % batch_size < 3
             datasplitter_kwargs = {"drop_last": drop_last, **(datasplitter_kwargs or {})}
@@ -178,8 +182,7 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
             msg = f"early stopping watches {watched!r} of cells that are held out, and none are: pass train_size=0.9"
             raise ValueError(msg)
         validation = {"check_val_every_n_epoch": 1} if holds_out else {}
-        if self.average_weights:
-            train_kwargs["callbacks"] = [*(train_kwargs.get("callbacks") or []), AveragedTraining()]
+        train_kwargs["callbacks"] = [*(train_kwargs.get("callbacks") or []), *self._callbacks()]
         if self.module is not None:
             # a model that was trained or loaded is in evaluation mode, where scvi-tools skips the joint embedding
             self.module.train()
@@ -192,6 +195,13 @@ class JointEmbedding(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is
             # Lightning warns when an epoch has fewer steps than it waits between two entries in the log
             **{"log_every_n_steps": 1, **validation, **train_kwargs},
         )
+
+    def _callbacks(self) -> Iterator[Callback]:
+        if self.average_weights:
+            yield AveragedTraining()
+        if self.reconstruction_epochs is not None:
+            n_seen = len(self.history["train_loss"]) if self.is_trained else 0
+            yield FadingReconstruction(self.reconstruction_epochs, n_seen)
 
     @property
     def _data_splitter_cls(self) -> type[DataSplitter]:
