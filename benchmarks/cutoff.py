@@ -1,0 +1,172 @@
+"""Does the recommended cutoff hold what it promises, on cells that the model has never seen?
+
+    uv run benchmarks/cutoff.py --data pbmc_ifnb_14k.h5ad --batch-key sample_id
+
+Every seed splits the deep cells at random into halves. The model learns from the one half and from thinned copies of it
+(as in ``accuracy.py``, those below ``--low-umi``), and ``recommend_cutoff`` sees nothing else. Cells of the other half
+are thinned to the cutoff, to both ends of its interval, and to random depths above it (log-uniform, up to
+``--low-umi``), embedded by ``map_query`` and labelled by 15 neighbours among the deep cells of the first half: in the
+first table all cells at the cutoff of all cells, in the second each type at its own. The third table is the depth
+leakage of three presets on the first half. A finished run is kept in ``--runs`` and not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.neighbors import KNeighborsClassifier
+
+import lowdepth as ld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PRESETS = ("scvi", "paper", "denoise")
+ENDS = ["cutoff_low", "cutoff", "cutoff_high"]
+ALL_CELLS = "all cells"
+PLACES = [*ENDS, "above"]
+
+
+def halves(seed: int, options: argparse.Namespace) -> tuple[ad.AnnData, ad.AnnData]:
+    """Give what the model may see, and the cells that are held out."""
+    adata = ad.read_h5ad(options.data)
+    ld.pp.depth_metrics(adata, low_umi=options.low_umi)
+    adata = adata[adata.obs["total_umi"] >= options.low_umi].copy()
+    is_seen = np.random.default_rng(seed).permutation(adata.n_obs) < adata.n_obs // 2
+    deep = adata[is_seen].copy()
+    copies = ld.pp.emulate_low_depth(deep, rng=seed, copy=True)
+    # a copy that is still deep would recognise its original
+    copies = copies[copies.obs["total_umi"] < options.low_umi]
+    return ad.concat({"deep": deep, "copy": copies}, index_unique=" "), adata[~is_seen].copy()
+
+
+def train(seen: ad.AnnData, preset: str, seed: int, options: argparse.Namespace) -> ld.model.JointEmbedding:
+    return ld.tl.joint_embedding(
+        seen,
+        batch_key=options.batch_key,
+        preset=preset,
+        max_epochs=options.epochs,
+        batch_size=options.batch_size,
+        accelerator=options.accelerator,
+        rng=seed,
+        key_added=f"X_{preset}",
+        progress_bar=False,
+    )
+
+
+def promise(seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Give the cutoffs, and what share of the held-out cells is right at them."""
+    seen, held_out = halves(seed, options)
+    model = train(seen, "denoise", seed, options)
+    found = ld.tl.recommend_cutoff(
+        seen, model, options.label_key, target=options.target, low_umi=options.low_umi, rng=seed, progress_bar=False
+    )
+    is_deep = (seen.obs["total_umi"] >= options.low_umi).to_numpy()
+    neighbors = KNeighborsClassifier(15).fit(
+        seen.obsm["X_denoise"][is_deep], seen.obs[options.label_key][is_deep].astype(str)
+    )
+    truth = held_out.obs[options.label_key].astype(str).to_numpy()
+    generator = np.random.default_rng(seed)
+
+    def is_right(depth: np.ndarray | float) -> np.ndarray:
+        thinned = ld.pp.thin_to_depth(held_out, depth, rng=generator, copy=True)
+        ld.tl.map_query(thinned, model, key_added="X_query")
+        return neighbors.predict(thinned.obsm["X_query"]) == truth
+
+    cutoffs = found.cutoffs.astype({"label": str}).set_index("label")
+    # where the target is out of reach, the greatest depth is as near as it gets
+    depths = np.log(cutoffs[ENDS].clip(upper=options.low_umi))
+    right = {}
+    for name, groups in {ALL_CELLS: np.full(len(truth), ALL_CELLS), "own type": truth}.items():
+        at = depths.reindex(groups).set_axis(range(len(truth))).fillna(np.log(options.low_umi))
+        at["above"] = generator.uniform(at["cutoff"], np.log(options.low_umi))
+        right[name] = pd.DataFrame({place: is_right(np.exp(at[place].to_numpy())) for place in PLACES}).groupby(groups)
+    shares = pd.concat([groups.mean().join(groups.size().rename("n_held_out")) for groups in right.values()])
+    curve = found.curve.overall[["depth", "accuracy"]]
+    curve = curve.assign(held_out=[is_right(depth).mean() for depth in curve["depth"]])
+    table = cutoffs.join(shares.add_prefix("at_"), how="inner").rename_axis("label").reset_index()
+    return {"cutoffs": table.to_dict("list"), "curve": curve.to_dict("list")}
+
+
+def leakage(seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Give the figures of depth leakage of each preset."""
+    seen, _ = halves(seed, options)
+    for preset in PRESETS:
+        train(seen, preset, seed, options)
+    keys = [f"X_{preset}" for preset in PRESETS]
+    table = ld.tl.depth_leakage(seen, keys, label_key=options.label_key, batch_key=options.batch_key, rng=seed)
+    return table.rename_axis("preset").reset_index().to_dict("list")
+
+
+def cached(part: Callable[[int, argparse.Namespace], dict], seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    name = f"cutoff-{part.__name__}-{options.data.stem}-{options.epochs}x{options.batch_size}-seed{seed}.json"
+    path = options.runs / name
+    if not path.exists():
+        options.runs.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(part(seed, options), default=float))
+    return json.loads(path.read_text())
+
+
+def mean_and_spread(values: pd.Series) -> str:
+    digits = 0 if values.mean() > 10 else 3
+    return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}"
+
+
+def all_cells_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Give a row for each seed, and the mean and standard deviation of all."""
+    columns = [*ENDS, *(f"at_{place}" for place in PLACES)]
+    table = runs[runs["label"] == ALL_CELLS].set_index("seed")[columns]
+    shown = table.astype(object).map(lambda value: f"{value:.{0 if value > 1 else 3}f}")
+    return pd.concat([shown, table.agg(mean_and_spread).to_frame("mean ± sd").T])
+
+
+def own_type_table(runs: pd.DataFrame, target: float) -> pd.DataFrame:
+    """Give a row for each type: what came of its own cutoffs, in the seeds where these are finite."""
+    rows = {}
+    for label, of_type in runs[runs["label"] != ALL_CELLS].groupby("label", sort=False):
+        row = {"cutoff, median": f"{of_type['cutoff'].median():.0f}"}
+        for place, end in {"cutoff": "cutoff", "cutoff_high": "cutoff_high", "above": "cutoff"}.items():
+            within = of_type[np.isfinite(of_type[end])]
+            row[f"recall at_{place}"] = f"{within[f'at_{place}'].mean():.3f} ({len(within)})" if len(within) else "-"
+        within = of_type[np.isfinite(of_type["cutoff_high"])]
+        missed = [
+            binomtest(round(share * n), n, target, alternative="less").pvalue < 0.025
+            for share, n in zip(within["at_cutoff_high"], within["at_n_held_out"].astype(int), strict=True)
+        ]
+        rows[label] = row | {"upper end kept its promise": f"{len(missed) - sum(missed)} of {len(missed)}"}
+    return pd.DataFrame(rows).T
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--label-key", default="cell_type")
+    parser.add_argument("--batch-key")
+    parser.add_argument("--low-umi", type=float, default=1000)
+    parser.add_argument("--target", type=float, default=0.8)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--batch-size", type=int, default=512)
+    parser.add_argument("--accelerator", default="cpu")
+    parser.add_argument("--runs", type=Path, default=Path("benchmarks/runs"))
+    options = parser.parse_args()
+    seeds = range(options.seeds)
+    runs = pd.concat([pd.DataFrame(cached(promise, seed, options)["cutoffs"]).assign(seed=seed) for seed in seeds])
+    print(f"{options.data.name}, target {options.target}, {options.seeds} seeds: all cells, held out")
+    print(all_cells_table(runs).to_markdown())
+    print("\nThe types at their own cutoffs: mean recall, and the seeds in which that depth exists")
+    print(own_type_table(runs, options.target).to_markdown())
+    leaked = pd.concat([pd.DataFrame(cached(leakage, seed, options)).drop(columns="n") for seed in seeds])
+    print("\nDepth leakage")
+    print(leaked.groupby("preset", sort=False).agg(mean_and_spread).to_markdown(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
