@@ -6,20 +6,18 @@
 Cells are thinned as in ``accuracy.py``, every variant on the same ones. The table gives accuracy / balanced accuracy of
 the shallow cells' labels: by 15 neighbours in the encoder's embedding and in the refined one, and by the summed
 posterior weights of each type's references. Labels are used for these scores only. The columns after "Δ" are paired
-differences of the balanced accuracies to the default's, with their standard error over seeds. A finished run is kept in
-``--runs`` and not repeated.
+differences of the balanced accuracies to the default's, with their standard error over seeds. A finished run is a line
+of a table in ``benchmarks/results`` and not repeated: these are hours of work, which several processes can share.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anndata as ad
-import numpy as np
 import pandas as pd
 from ablation_variants import VARIANTS
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
@@ -67,31 +65,38 @@ def score(adata: ad.AnnData, model: ld.model.JointEmbedding, options: argparse.N
     return {name: [accuracy_score(truth, p), balanced_accuracy_score(truth, p)] for name, p in predicted.items()}
 
 
-def run(name: str, seed: int, options: argparse.Namespace) -> dict[str, float | list[float]]:
+def run(name: str, seed: int, options: argparse.Namespace) -> pd.Series:
     """Train and score once, or read what an earlier run found."""
-    slug = f"ablation-{options.data.stem}-{options.epochs}x{options.batch_size}-{name.replace(' ', '-')}-seed{seed}"
-    path = options.runs / f"{slug}.json"
-    if not path.exists():
-        adata = ad.read_h5ad(options.data)
-        ld.pp.emulate_low_depth(adata, rng=seed)
-        start = time.perf_counter()
-        model = train(VARIANTS[name], adata, seed, options)
-        seconds = time.perf_counter() - start
-        options.runs.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**score(adata, model, options), "seconds": seconds}))
-    return json.loads(path.read_text())
+    path = options.results / f"ablation-{options.data.stem}-{options.epochs}x{options.batch_size}.csv"
+    if path.exists():
+        finished = pd.read_csv(path).set_index(["variant", "seed"])
+        if (name, seed) in finished.index:
+            return finished.loc[(name, seed)]
+    adata = ad.read_h5ad(options.data)
+    ld.pp.emulate_low_depth(adata, rng=seed)
+    start = time.perf_counter()
+    model = train(VARIANTS[name], adata, seed, options)
+    found = {"variant": name, "seed": seed, "seconds": round(time.perf_counter() - start)}
+    for way, (overall, balanced) in score(adata, model, options).items():
+        found |= {way: round(overall, 4), f"{way}_balanced": round(balanced, 4)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame([found]).to_csv(path, mode="a", header=not path.exists(), index=False)
+    return pd.Series(found).drop(["variant", "seed"])
 
 
-def row(runs: list[dict], default: list[dict]) -> dict[str, str | int]:
+def runs_of(name: str, options: argparse.Namespace) -> pd.DataFrame:
+    return pd.DataFrame([run(name, seed, options) for seed in range(options.seeds)]).reset_index(drop=True)
+
+
+def row(runs: pd.DataFrame, default: pd.DataFrame) -> dict[str, str | int]:
     """Sum up a variant's runs, beside the default's on the same seeds."""
     cells: dict[str, str | int] = {}
+    gain = (runs - default).astype(float)
     for way in SCORES:
-        overall, balanced = np.array([run[way] for run in runs]).T
-        cells[way] = f"{overall.mean():.3f} / {balanced.mean():.3f}"
-        gain = balanced - np.array([run[way][1] for run in default])
-        spread = gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else np.nan
-        cells[f"Δ {way}"] = f"{gain.mean():+.3f} ± {spread:.3f}"
-    return {**cells, "seconds": round(float(np.median([run["seconds"] for run in runs])))}
+        balanced = f"{way}_balanced"
+        cells[way] = f"{runs[way].mean():.3f} / {runs[balanced].mean():.3f}"
+        cells[f"Δ {way}"] = f"{gain[balanced].mean():+.3f} ± {gain[balanced].sem():.3f}"
+    return {**cells, "seconds": round(runs["seconds"].median())}
 
 
 def main() -> None:
@@ -105,12 +110,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--accelerator", default="cpu")
-    parser.add_argument("--runs", type=Path, default=Path("benchmarks/runs"))
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     rows = {}
-    default = [run("default", seed, options) for seed in range(options.seeds)]
+    default = runs_of("default", options)
     for name in options.variants:
-        rows[name] = row([run(name, seed, options) for seed in range(options.seeds)], default)
+        rows[name] = row(runs_of(name, options), default)
         print(f"{name}: {rows[name]}", flush=True)
     print(f"\n{options.data.name}, {options.epochs} epochs of batch {options.batch_size}, {options.seeds} seeds")
     print(pd.DataFrame(rows).T.to_markdown())

@@ -10,16 +10,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from scvi import REGISTRY_KEYS
+from torch.nn.functional import one_hot
 
 import lowdepth as ld
-from lowdepth.model._encode import encode
+from lowdepth.model._encode import encode, encoder_input
 from lowdepth.model._module import JointEmbeddingModule
-from lowdepth.model._objective import compare_views
+from lowdepth.model._objective import compare_views, sample_keep
 from lowdepth.model.engine import SparseCounts, thinned_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from scvi.module.base import LossOutput
     from torch.distributions import Normal
 
     View = tuple[Normal, torch.Tensor]
@@ -30,6 +33,16 @@ class LibraryNormalised(JointEmbeddingModule):
 
     def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[View]:
         inputs = [(v * (1e4 / counts.sum_by_cell(v).clamp(min=1))[counts.rows]).log1p() for v in views]
+        return encode(self.z_encoder, counts, torch.stack(inputs), together=True)
+
+
+class DepthInLength(JointEmbeddingModule):
+    """The encoder's input has the direction of the counts, and the logarithm of the depth as its length."""
+
+    def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[View]:
+        inputs = [
+            encoder_input(counts, v, "direction") * (counts.sum_by_cell(v).log1p() / 5)[counts.rows] for v in views
+        ]
         return encode(self.z_encoder, counts, torch.stack(inputs), together=True)
 
 
@@ -45,6 +58,20 @@ class CorrelatedMeans(JointEmbeddingModule):
 
     def _compare(self, full: View, thinned: View) -> dict[str, torch.Tensor]:
         return compare_views(thinned[0].loc, full[0].loc, self.lambda_off_diag)
+
+
+class CentredByBatch(JointEmbeddingModule):
+    """Correlations are those around the means of the batches."""
+
+    def _loss_on_nonzeros(self, tensors: Mapping[str, Any], **weights: Any) -> LossOutput:
+        self.batches = tensors[REGISTRY_KEYS.BATCH_KEY].squeeze(1)
+        return super()._loss_on_nonzeros(tensors, **weights)
+
+    def _compare(self, full: View, thinned: View) -> dict[str, torch.Tensor]:
+        own = one_hot(self.batches.long()).float()
+        mean = own / own.sum(0).clamp(min=1)
+        z_thin, z_full = (z - own @ (mean.t() @ z) for z in (thinned[1], full[1]))
+        return compare_views(z_thin, z_full, self.lambda_off_diag)
 
 
 class DeepViewFixed(JointEmbeddingModule):
@@ -68,6 +95,23 @@ class ShallowDepths(JointEmbeddingModule):
         shallow = total[total <= total.median()]
         depth = shallow[torch.randint(len(shallow), total.shape, device=total.device)]
         return thinned_values(counts, (depth / total).clamp(max=1))
+
+
+class DeepCellsThinned(JointEmbeddingModule):
+    """The shallower half of a minibatch is not thinned."""
+
+    def _thin(self, counts: SparseCounts, total: torch.Tensor) -> torch.Tensor:
+        keep = sample_keep(total, self.min_library_size)
+        return thinned_values(counts, torch.where(total < total.median(), torch.ones_like(keep), keep))
+
+
+class TwoThinnedViews(JointEmbeddingModule):
+    """Each cell is thinned twice in a step."""
+
+    def _loss_on_nonzeros(self, tensors: Mapping[str, Any], **weights: Any) -> LossOutput:
+        first, second = (super(TwoThinnedViews, self)._loss_on_nonzeros(tensors, **weights) for _ in range(2))
+        first.loss = (first.loss + second.loss) / 2
+        return first
 
 
 class HeldOutTarget(JointEmbeddingModule):
@@ -112,6 +156,7 @@ VARIANTS = {
     # what the encoder sees
     "log1p": settings(encoder_input="log1p"),
     "log1p of counts per 10,000": Variant(LibraryNormalised),
+    "direction, log depth as length": Variant(DepthInLength),
     # its network
     "1 encoder layer": settings(n_layers=1),
     "3 encoder layers": settings(n_layers=3),
@@ -143,13 +188,23 @@ VARIANTS = {
     "CCO 1000": settings(joint_embedding_weight=1000.0),
     "CCO of means": Variant(CorrelatedMeans),
     "CCO with the full view fixed": Variant(DeepViewFixed),
+    "CCO centred by batch": Variant(CentredByBatch),
     "variance term 10": settings(variance_weight=10.0),
     # how cells are thinned
     "uniform share": Variant(UniformShare),
     "depths of shallow cells": Variant(ShallowDepths),
+    "deep cells only": Variant(DeepCellsThinned),
+    "two thinned views": Variant(TwoThinnedViews),
     "at least 30 UMIs": settings(min_library_size=30.0),
     # training
     "no average": settings(average_weights=False),
+    "stopped by held-out cells": training(
+        max_epochs=400,
+        train_size=0.9,
+        early_stopping=True,
+        early_stopping_monitor="validation_loss",
+        early_stopping_patience=10,
+    ),
     "KL weight 1": training(plan_kwargs={"n_epochs_kl_warmup": None, "n_steps_kl_warmup": 1}),
     "learning rate 0.002": training(lr=0.002),
     "learning rate 0.008": training(lr=0.008),

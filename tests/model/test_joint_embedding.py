@@ -12,9 +12,11 @@ import scipy.sparse as sp
 import scvi
 import torch
 from helpers import assert_unchanged, counts_adata, same_thinning
+from lightning.pytorch.callbacks import LambdaCallback
 
 import lowdepth as ld
 from lowdepth.model import _presets
+from lowdepth.model._nonzero_batches import NonzeroLoader
 from lowdepth.model._presets import PRESETS
 from lowdepth.model._seed import seeded
 
@@ -124,27 +126,39 @@ def test_width_of_the_default_is_kept_when_fewer_cells_come(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "many_cells", "few_epochs", "expected"),
+    ("settings", "expected"),
     [
-        ({}, 1000, 50, 0.0),
-        ({}, 60, 50, 1.0),
-        ({}, 60, 1, 0.0),
-        ({"denoising_weight": 0.0}, 1000, 50, 1.0),
-        ({"reconstruction_weight": 0.5}, 1000, 50, 0.5),
-        ({"preset": "paper"}, 1000, 50, 1.0),
+        ({}, [1.0, 0.5, 0.0, 0.0]),
+        ({"reconstruction_epochs": 4}, [1.0, 0.75, 0.5, 0.25]),
+        ({"denoising_weight": 0.0}, [1.0] * 4),
+        ({"reconstruction_weight": 0.5}, [0.5] * 4),
+        ({"preset": "paper"}, [1.0] * 4),
     ],
     ids=str,
 )
-def test_full_view_is_decoded_where_cells_are_not_learnt_by_heart(
-    settings, many_cells, few_epochs, expected, monkeypatch
-):
-    monkeypatch.setattr(_presets, "MANY_CELLS", many_cells)
-    monkeypatch.setattr(_presets, "FEW_EPOCHS", few_epochs)
+def test_full_view_is_decoded_less_and_less(settings, expected, monkeypatch):
+    presets = {**_presets.PRESETS, "denoise": {**_presets.PRESETS["denoise"], "reconstruction_epochs": 2}}
+    monkeypatch.setattr(_presets, "PRESETS", presets)
     adata = counts_adata(60)
     ld.model.JointEmbedding.setup_anndata(adata)
     model = ld.model.JointEmbedding(adata, **settings)
-    model.train(**TRAINING)
-    assert model.module.reconstruction_weight == expected
+    weights = []
+    watch = LambdaCallback(on_train_epoch_end=lambda *_: weights.append(model.module.reconstruction_weight))
+    # in two trainings, which count together
+    model.train(**{**TRAINING, "max_epochs": 1}, callbacks=[watch])
+    model.train(**{**TRAINING, "max_epochs": 3}, callbacks=[watch])
+    assert weights == expected
+
+
+def test_what_is_reported_does_not_change_while_the_full_view_fades():
+    model = trained("denoise")
+    minibatch = next(iter(NonzeroLoader(model.adata_manager, batch_size=80)))
+    outputs = []
+    for weight in (1.0, 0.0):
+        with seeded(0):
+            outputs.append(model.module.train()(minibatch, loss_kwargs={"reconstruction_weight": weight})[2])
+    torch.testing.assert_close(outputs[0].reconstruction_loss, outputs[1].reconstruction_loss)
+    assert outputs[0].loss > outputs[1].loss
 
 
 def test_decoder_starts_at_the_data():

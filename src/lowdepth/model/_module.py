@@ -147,11 +147,11 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
         loss = kl_weight * kl.mean()
 
-        # both views have to explain the full counts, each as much as its weight says
+        # both views have to explain the full counts, each as much as its weight says; the first one is reported
         full = self.reconstruction_weight if reconstruction_weight is None else reconstruction_weight
         decoded = [(self.denoising_weight, z_thin) for _, z_thin in thinned if self.denoising_weight]
         if full or not decoded:
-            decoded.insert(0, (full, z))
+            decoded.append((full, z))
         likelihoods = [self._log_likelihood(counts, sample, total, tensors) for _, sample in decoded]
         for (weight, _), likelihood in zip(decoded, likelihoods, strict=True):
             loss = loss - weight * likelihood.total / counts.n_obs

@@ -30,6 +30,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "joint_embedding_weight": 10.0,
             "encoder_input": "direction",
             "denoising_weight": 1.0,
+            "reconstruction_epochs": 50,
             "n_layers": 2,
             "n_decoder_layers": 1,
             "start_at_data": True,
@@ -43,9 +44,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 MANY_CELLS = 10_000
 """From here on the default is a wide network; fewer cells it learns by heart, noise and all (docs/default.md)."""
 
-FEW_EPOCHS = 50
-"""Up to here decoding cells from their own full counts teaches the network; later it learns their noise by heart."""
-
 
 def hidden_units_for(n_obs: int) -> int:
     """Give the width of the default's network, scVI's own for few cells and twice that for many.
@@ -54,17 +52,6 @@ def hidden_units_for(n_obs: int) -> int:
     (128, 256)
     """
     return 256 if n_obs >= MANY_CELLS else 128
-
-
-def reconstruction_weight_for(n_obs: int, max_epochs: int) -> float:
-    """Give the weight of the full view's own likelihood in the default: none where cells would be learnt by heart.
-
-    What is decoded from thinned cells alone does not know the noise that it is compared with.
-
-    >>> [reconstruction_weight_for(*training) for training in [(2_600, 40), (48_000, 25), (48_000, 100)]]
-    [0.0, 1.0, 0.0]
-    """
-    return 1.0 if n_obs >= MANY_CELLS and max_epochs <= FEW_EPOCHS else 0.0
 
 
 def resolve_preset(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
