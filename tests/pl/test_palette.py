@@ -59,6 +59,19 @@ def test_recorded_colours_that_do_not_fit_are_replaced(stored, adata):
     assert adata.uns["cell_type_colors"] == list(COLORS[:3])
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [("default", "dark_background", COLORS_ON_DARK), ("dark_background", "default", COLORS)],
+)
+def test_the_default_of_the_other_style_is_replaced(first, then, expected, many):
+    adata = many(16)
+    adata.obs["cluster"] = pd.Categorical([f"cluster {i % 8}" for i in range(16)])
+    for style in (first, then):
+        with plt.style.context(style):
+            ld.pl.embedding(adata, "X_first", color="cluster")
+    assert adata.uns["cluster_colors"] == list(expected[:8])
+
+
 def test_every_plot_of_a_column_agrees(adata):
     ax = ld.pl.embedding(adata, "X_first", color="cell_type", palette=STORED)
     overlay = ld.pl.low_umi_overlay(adata, "X_first", color="cell_type")

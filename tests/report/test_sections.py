@@ -99,11 +99,11 @@ def test_cutoffs_and_what_they_keep(bare):
         "params": {"target": 0.8},
         "cutoffs": pd.DataFrame(
             {
-                "label": ["all cells", "B cell", "T cell"],
-                "cutoff": [1234.4, np.inf, np.nan],
-                "cutoff_low": [60.0, 300.0, np.nan],
-                "cutoff_high": [2000.0, np.inf, np.nan],
-                "n": [1030, 20, 10],
+                "label": ["all cells", "B cell", "T cell", "Mk cell"],
+                "cutoff": [1234.4, np.inf, np.nan, np.inf],
+                "cutoff_low": [60.0, 300.0, np.nan, np.inf],
+                "cutoff_high": [2000.0, np.inf, np.nan, np.inf],
+                "n": [1030, 20, 10, 9],
             }
         ),
         "kept": pd.DataFrame(
@@ -119,12 +119,13 @@ def test_cutoffs_and_what_they_keep(bare):
         ),
     }
     section = cutoff_section(found_in(bare))
-    assert section.paragraphs[0].startswith("From these depths on 80% of thinned")
+    assert section.paragraphs[0].startswith("From these depths on 80 % of thinned")
     cutoffs, kept = section.tables
     assert cutoffs.rows == [
         ["all cells", "1,234", "60 to 2,000", "1,030"],
         ["B cell", "out of reach", "300 to out of reach", "20"],
-        ["T cell", "–", "– to –", "10"],
+        ["T cell", "–", "–", "10"],
+        ["Mk cell", "out of reach", "out of reach", "9"],
     ]
     assert kept.header == ["cells", "all", "keep", "flag", "drop", "1,000 UMIs"]
     assert kept.rows == [["all cells", "40", "30", "6", "4", "30"]]
@@ -196,6 +197,12 @@ def test_recovery_curve_is_that_of_the_step_that_was_run(bare, key):
         bare.uns[key]["cutoffs"] = pd.DataFrame(
             {"label": ["all cells"], "cutoff": [70.0], "cutoff_low": [60.0], "cutoff_high": [80.0], "n": [30]}
         )
+        kept = {"group": ["all"], "name": ["all cells"], "n": [1], "keep": [1], "flag": [0], "drop": [0]}
+        bare.uns[key]["kept"] = pd.DataFrame(kept)
+        assert not cutoff_section(found_in(bare)).pictures
+        bare.uns["recovery_curve"] = bare.uns[key]
+        assert "with the target, the cutoff" in cutoff_section(found_in(bare)).pictures[0].alt
+        del bare.uns["recovery_curve"]
     section = recovery_curve_section(found_in(bare))
     assert section.tables[0].rows == [["M", "20", "50.0 %", "40.0 %"], ["M", "100", "90.0 %", "80.0 %"]]
     assert section.pictures[0].alt.endswith("At the left end: 50.0 % at 20 UMIs with M.")

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lowdepth._keys import CutoffKeys
+from lowdepth import pl
+from lowdepth._keys import CurveKeys, CutoffKeys
 
 from ._content import MISSING, Section, Table
+from ._picture import picture
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ._content import Picture
     from ._found import Found
 
 CHOICES = ("keep", "flag", "drop")
@@ -26,10 +29,21 @@ def cutoff_section(found: Found) -> Section | None:
     return Section(
         title="Recommended cutoff",
         paragraphs=[
-            f"From these depths on {record['params']['target']:.0%} of thinned deep cells are recognised. "
+            f"From these depths on {100 * record['params']['target']:.10g} % of thinned deep cells are recognised. "
             "Real cells may need more. Cells are flagged where their depth and the confidence of their label disagree."
         ],
+        pictures=[_curve(found)] if {"overall"} <= record.keys() & found.record(CurveKeys.uns).keys() else [],
         tables=[_cutoffs(record["cutoffs"]), _kept(record["kept"])],
+    )
+
+
+def _curve(found: Found) -> Picture:
+    """Draw what the cutoff was read off, where the section of the recovery curve shows another."""
+    return picture(
+        pl.recovery_curve,
+        found.adata,
+        key=CutoffKeys().uns,
+        alt="Share recognised against UMIs on a logarithmic axis, with the target, the cutoff and its interval.",
     )
 
 
@@ -41,7 +55,7 @@ def _cutoffs(cutoffs: pd.DataFrame) -> Table:
             [
                 str(row["label"]),
                 _umis(row["cutoff"]),
-                f"{_umis(row['cutoff_low'])} to {_umis(row['cutoff_high'])}",
+                _interval(row["cutoff_low"], row["cutoff_high"]),
                 f"{row['n']:,}",
             ]
             for _, row in cutoffs.iterrows()
@@ -56,6 +70,10 @@ def _kept(kept: pd.DataFrame) -> Table:
         header=["cells", "all", *CHOICES, *(f"{int(name.removeprefix('at_')):,} UMIs" for name in usual)],
         rows=[[str(row["name"]), *(f"{row[key]:,}" for key in ("n", *CHOICES, *usual))] for _, row in kept.iterrows()],
     )
+
+
+def _interval(low: float, high: float) -> str:
+    return _umis(low) if not np.isfinite(low) else f"{_umis(low)} to {_umis(high)}"
 
 
 def _umis(cutoff: Any) -> str:

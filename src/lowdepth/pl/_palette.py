@@ -34,8 +34,11 @@ COLORS = (
     *("#434300", "#e9bcff", "#4e0b90", "#5964de", "#9be985", "#430bde", "#e9a6bc"),
 )
 
+N_SHARED = 7
+"""Colours that stand out from white and from black."""
+
 COLORS_ON_DARK = (
-    *COLORS[:7],
+    *COLORS[:N_SHARED],
     *("#c3d2b4", "#3c2dff", "#5a87ff", "#b4d2ff", "#964b00", "#a5b487", "#5a695a"),
     *("#d200b4", "#e1c369", "#3c5a87", "#69c3c3", "#5a69e1", "#6996d2", "#786987"),
     *("#f0694b", "#1ea5ff", "#0f87d2", "#870fd2", "#00a54b", "#00960f", "#d2d200"),
@@ -67,7 +70,10 @@ def record_colors(adata: AnnData, key: str, colors: dict[Hashable, str]) -> None
 
 def _stored(adata: AnnData, key: str) -> list[str]:
     stored = adata.uns.get(colors_key(key), ())
-    return [to_hex(color) for color in stored] if all(map(is_color_like, stored)) else []
+    colors = [to_hex(color) for color in stored] if all(map(is_color_like, stored)) else []
+    # the default of a notebook in the other style would be pale in this one
+    other = COLORS if is_dark() else COLORS_ON_DARK
+    return [] if len(colors) > N_SHARED and colors == list(other[: len(colors)]) else colors
 
 
 def choose_colors(palette: Palette, categories: Sequence[Any]) -> dict[Any, str]:
