@@ -20,6 +20,7 @@ import torch
 
 from lowdepth._files import atomically, check_writable, flush, remove
 
+from ._cells_file import write_cells
 from ._document import COPY_AGAIN, sealed, to_content, to_parts, unsealed
 from ._saved_model import SavedModel
 
@@ -38,7 +39,7 @@ def document_path(folder: Path, prefix: str) -> Path:
     return folder / f"{prefix}model.json"
 
 
-def write(folder: Path, prefix: str, saved: SavedModel, **write_kwargs: Any) -> None:
+def write(folder: Path, prefix: str, saved: SavedModel, **dataset_kwargs: Any) -> None:
     """Write a model, whole or not at all; it takes the place of one that is there under the same prefix.
 
     Raises
@@ -60,7 +61,7 @@ def write(folder: Path, prefix: str, saved: SavedModel, **write_kwargs: Any) -> 
         try:
             paths["weights"].write_bytes(weights)
             if saved.adata is not None:
-                saved.adata.write_h5ad(paths["adata"], **write_kwargs)
+                write_cells(paths["adata"], saved.adata, **dataset_kwargs)
             for path in paths.values():
                 flush(path)
             files = {role: {"name": name, "sha256": _sha256(paths[role])} for role, name in names.items()}
@@ -176,5 +177,7 @@ def _abandoned(folder: Path, prefix: str) -> Iterable[str]:
     before = time.time() - ABANDONED_AFTER
     for path in folder.iterdir():
         name = path.name.removeprefix(prefix)
-        if prefix + name == path.name and DATA_FILE.fullmatch(name) and path.stat().st_mtime < before:
-            yield name
+        if prefix + name == path.name and DATA_FILE.fullmatch(name):
+            with suppress(FileNotFoundError):  # another process has removed it
+                if path.stat().st_mtime < before:
+                    yield name

@@ -34,7 +34,7 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
         *,
         overwrite: bool = False,
         save_anndata: bool = False,
-        **anndata_write_kwargs: Any,
+        **dataset_kwargs: Any,
     ) -> None:
         """Save the model: ``model.json``, its weights, and its cells if asked for.
 
@@ -52,8 +52,8 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
             Replace the model that is there.
         save_anndata
             Save the cells too.
-        **anndata_write_kwargs
-            Arguments of :meth:`anndata.AnnData.write_h5ad`.
+        **dataset_kwargs
+            How the cells are written: ``compression`` and ``compression_opts``, as h5py has them.
 
         Raises
         ------
@@ -80,8 +80,8 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
         True
         """
         folder, start = Path(dir_path), prefix or ""
-        if anndata_write_kwargs and not save_anndata:
-            msg = f"{sorted(anndata_write_kwargs)} are for writing the cells; leave them out, or pass save_anndata=True"
+        if dataset_kwargs and not save_anndata:
+            msg = f"{sorted(dataset_kwargs)} are for writing the cells; leave them out, or pass save_anndata=True"
             raise TypeError(msg)
         for path in (document_path(folder, start), pickle_path(folder, start)):
             if path.exists() and not overwrite:
@@ -89,7 +89,7 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
                 raise ValueError(msg)
         if save_anndata and self.adata is None:
             warn("the model has no cells to save; save_anndata=True has no effect")
-        write(folder, start, SavedModel.of(self, with_adata=save_anndata), **anndata_write_kwargs)
+        write(folder, start, SavedModel.of(self, with_adata=save_anndata), **dataset_kwargs)
 
     @classmethod
     def load(
