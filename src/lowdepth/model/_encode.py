@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch.distributions import Normal
 
-from .engine import sparse_linear
+from .engine import log1p_of_counts, sparse_linear
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ def encoder_input(counts: SparseCounts, values: torch.Tensor, kind: str) -> torc
     puts an empty cell. Their ``"direction"`` has one length for all cells, the root of the
     number of genes, which makes the first layer's outputs of order one when training starts.
     """
-    logged = values.log1p()
+    logged = log1p_of_counts(values)
     if kind == "log1p":
         return logged
     length = counts.sum_by_cell(logged.square()).sqrt().clamp(min=1e-6)
