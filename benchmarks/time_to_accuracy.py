@@ -4,8 +4,8 @@
 
 scvi-tools trains its ``JointEmbeddingSCVI`` on thinned cells for ``--epochs``. Then lowdepth trains from the start for
 1, 2, 3, ... epochs in minibatches of ``--batch-size``, each time timed with model, training, embedding and refinement,
-until the 15 neighbours of the shallow cells give a balanced accuracy that is as high. Both see the same cells, one after
-the other in one process: run it on a machine that does nothing else.
+until the 15 neighbours of the shallow cells give a balanced accuracy that is as high. Both see the same cells, one
+after the other in one process: run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
