@@ -72,7 +72,8 @@ def sealed(content: dict[str, Any]) -> bytes:
     """Give the file's bytes: the content with its checksum, a line for each key."""
     items = {"sha256": _checksum(content), **content}
     lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in items.items())
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+    # no line break at the end: it could be cut off and not be missed
+    return ("{\n" + ",\n".join(lines) + "\n}").encode("ascii")
 
 
 def unsealed(path: Path, data: bytes) -> dict[str, Any]:

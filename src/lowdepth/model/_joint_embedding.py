@@ -200,7 +200,7 @@ class JointEmbedding(SafelySaved):
         if self.average_weights:
             yield AveragedTraining()
         if self.reconstruction_epochs is not None:
-            n_seen = len(self.history["train_loss"]) if self.is_trained else 0
+            n_seen = len(self.history["train_loss"]) if self.history else 0
             yield FadingReconstruction(self.reconstruction_epochs, n_seen)
 
     @property

@@ -54,11 +54,19 @@ def hidden_units_for(n_obs: int) -> int:
     return 256 if n_obs >= MANY_CELLS else 128
 
 
+class SavedPreset(str):
+    """Name of a preset whose settings are all given, as they were when a model was saved: presets may change."""
+
+    __slots__ = ()
+
+
 def resolve_preset(preset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Give the settings of a preset with the user's own put over them.
 
     >>> resolve_preset("scvi", {"n_latent": 10})
     {'n_latent': 10, 'gene_likelihood': 'nb', 'use_joint_embedding': False}
     """
+    if isinstance(preset, SavedPreset):
+        return dict(overrides)
     one_of("preset", preset, list(PRESETS))
     return {**PRESETS[preset], **overrides}

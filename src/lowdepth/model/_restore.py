@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ._presets import SavedPreset
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,7 +47,7 @@ def restore[Model: JointEmbeddingSCVI](cls: type[Model], saved: SavedModel, adat
         if adata is not None:
             cls.setup_anndata(adata, source_registry=saved.registry, **saved.registry["setup_args"])
         try:
-            model = cls(adata, registry=saved.registry, preset=saved.preset, **saved.settings)
+            model = cls(adata, registry=saved.registry, preset=SavedPreset(saved.preset), **saved.settings)
             model.module.load_state_dict(saved.weights)
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             msg = f"what was saved in {where!r} does not make a {cls.__name__} in this version of lowdepth: {error}"

@@ -39,7 +39,7 @@ class SavedModel:
         init = model.init_params_
         return cls(
             class_name=type(model).__name__,
-            preset=init["non_kwargs"]["preset"],
+            preset=str(init["non_kwargs"]["preset"]),
             settings=init["kwargs"]["model_kwargs"],
             registry=model.registry_,
             gene_names=[str(name) for name in model.get_var_names()],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anndata as ad
 import torch
 
+from ._presets import resolve_preset
 from ._saved_model import ATTRIBUTES, SavedModel
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def read_trusted(folder: Path, prefix: str, class_name: str, *, with_adata: bool
     return SavedModel(
         class_name=class_name,
         preset=preset,
-        settings=settings,
+        settings=resolve_preset(preset, settings),
         registry={**registry, "model_name": class_name},
         gene_names=[str(name) for name in content["var_names"]],
         trained=attributes["is_trained_"],
