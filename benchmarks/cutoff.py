@@ -7,7 +7,7 @@ Every seed splits the deep cells at random into halves. The model learns from th
 are thinned to the cutoff, to both ends of its interval, and to random depths above it (log-uniform, up to
 ``--low-umi``), embedded by ``map_query`` and labelled by 15 neighbours among the deep cells of the first half: in the
 first table all cells at the cutoff of all cells, in the second each type at its own. The third table is the depth
-leakage of three presets on the first half. A finished run is kept in ``--runs`` and not repeated.
+leakage of the embeddings of ``accuracy.py``, of all cells. A finished run is kept in ``--runs`` and not repeated.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+from accuracy import embed
 from scipy.stats import binomtest
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -47,31 +48,25 @@ def halves(seed: int, options: argparse.Namespace) -> tuple[ad.AnnData, ad.AnnDa
     return ad.concat({"deep": deep, "copy": copies}, index_unique=" "), adata[~is_seen].copy()
 
 
-def train(seen: ad.AnnData, preset: str, seed: int, options: argparse.Namespace) -> ld.model.JointEmbedding:
-    return ld.tl.joint_embedding(
-        seen,
-        batch_key=options.batch_key,
-        preset=preset,
-        max_epochs=options.epochs,
-        batch_size=options.batch_size,
-        accelerator=options.accelerator,
-        rng=seed,
-        key_added=f"X_{preset}",
-        progress_bar=False,
-    )
-
-
 def promise(seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Give the cutoffs, and what share of the held-out cells is right at them."""
     seen, held_out = halves(seed, options)
-    model = train(seen, "denoise", seed, options)
+    model = ld.tl.joint_embedding(
+        seen,
+        batch_key=options.batch_key,
+        max_epochs=options.epochs,
+        batch_size=options.batch_size,
+        accelerator=options.accelerator,
+        low_umi=options.low_umi,
+        rng=seed,
+        progress_bar=False,
+    )
     found = ld.tl.recommend_cutoff(
         seen, model, options.label_key, target=options.target, low_umi=options.low_umi, rng=seed, progress_bar=False
     )
     is_deep = (seen.obs["total_umi"] >= options.low_umi).to_numpy()
-    neighbors = KNeighborsClassifier(15).fit(
-        seen.obsm["X_denoise"][is_deep], seen.obs[options.label_key][is_deep].astype(str)
-    )
+    deep = seen[is_deep]
+    neighbors = KNeighborsClassifier(15).fit(deep.obsm["X_joint_embedding"], deep.obs[options.label_key].astype(str))
     truth = held_out.obs[options.label_key].astype(str).to_numpy()
     generator = np.random.default_rng(seed)
 
@@ -96,13 +91,14 @@ def promise(seed: int, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def leakage(seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Give the figures of depth leakage of each preset."""
-    seen, _ = halves(seed, options)
+    """Give the figures of depth leakage of each embedding that ``accuracy.py`` makes with us."""
+    adata = ad.read_h5ad(options.data)
+    ld.pp.emulate_low_depth(adata, rng=seed)
     for preset in PRESETS:
-        train(seen, preset, seed, options)
-    keys = [f"X_{preset}" for preset in PRESETS]
-    table = ld.tl.depth_leakage(seen, keys, label_key=options.label_key, batch_key=options.batch_key, rng=seed)
-    return table.rename_axis("preset").reset_index().to_dict("list")
+        adata.obsm.update(embed(f"lowdepth {preset}", adata, seed, options)[0])
+    names = list(adata.obsm)
+    table = ld.tl.depth_leakage(adata, names, label_key=options.label_key, batch_key=options.batch_key, rng=seed)
+    return table.rename_axis("embedding").reset_index().to_dict("list")
 
 
 def cached(part: Callable[[int, argparse.Namespace], dict], seed: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -165,7 +161,7 @@ def main() -> None:
     print(own_type_table(runs, options.target).to_markdown())
     leaked = pd.concat([pd.DataFrame(cached(leakage, seed, options)).drop(columns="n") for seed in seeds])
     print("\nDepth leakage")
-    print(leaked.groupby("preset", sort=False).agg(mean_and_spread).to_markdown(), flush=True)
+    print(leaked.groupby("embedding", sort=False).agg(mean_and_spread).to_markdown(), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import lowdepth as ld
@@ -14,14 +16,18 @@ from lowdepth._commands.rescue import add_arguments as add_rescue_arguments
 from lowdepth._commands.rescue import rescue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 BAD_INPUT = KeyError, NotImplementedError, OSError, TypeError, ValueError
 """What the library raises when it cannot take what it was given; all else is a fault of ours, with its traceback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the user typed: 0 when it is done, 2 when it cannot be done with this input."""
+    """Run the command that the user typed.
+
+    Returns 0 when it is done and 2 when it cannot be done with this input. A command that a scheduler
+    ends (SIGTERM) exits with 143, as a shell says it.
+    """
     parser = argparse.ArgumentParser(prog="lowdepth", description=ld.__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("demo", help="rescue the shallow cells of the shipped PBMC data and show how well")
@@ -32,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.set_defaults(run=rescue)
     options = vars(parser.parse_args(arguments))
     try:
-        with warnings.catch_warnings():
+        with _ended_by_sigterm(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             options.pop("run")(**options)
     except BAD_INPUT as error:
@@ -41,6 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lowdepth: error: {message}", file=sys.stderr)
         return 2
     return 0
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Stop at once: Lightning on its own would end the training, and the command with code 0."""
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

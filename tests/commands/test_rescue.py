@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import sys
 from contextlib import chdir
 from unittest.mock import patch
 
@@ -12,6 +15,7 @@ import pytest
 
 import lowdepth as ld
 from lowdepth.__main__ import main
+from lowdepth.model._module import JointEmbeddingModule
 
 SETTINGS = {"batch_key": "batch", "low_umi": 500, "max_epochs": 2, "batch_size": 64}
 # two epochs teach little: the recommendation says so
@@ -160,6 +164,26 @@ def test_an_input_that_cannot_be_read(tmp_path, capsys, name, message):
     assert rescue(tmp_path / name, "--out", tmp_path / "out.h5ad") == 2
     assert f"lowdepth: error: {message}" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["broken.h5ad"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_a_scheduler_that_ends_the_training_sees_code_143(cells, tmp_path):
+    forward = JointEmbeddingModule.forward
+
+    def ended(module, *tensors, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return forward(module, *tensors, **options)
+
+    with patch.object(JointEmbeddingModule, "forward", ended), pytest.raises(SystemExit) as stop:
+        rescue(cells, *OPTIONS, "--out", tmp_path / "out.h5ad")
+    assert stop.value.code == 143
+    assert not list(tmp_path.iterdir())
+
+
+def test_handlers_of_signals_are_left_as_they_were(cells, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    assert rescue(tmp_path / "none.h5ad", "--out", tmp_path / "out.h5ad") == 2
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_unknown_options_have_code_2(capsys):
