@@ -12,6 +12,7 @@ from helpers import assert_same, assert_unchanged
 from scipy import stats
 
 import lowdepth as ld
+from lowdepth.tl._transfer._conformal import largest_score, merged_bins
 
 TYPES = ["a", "b", "c/d", "e", "f"]
 LOW = np.array([20.0, 60.0, 180.0, 540.0])
@@ -78,53 +79,81 @@ def bounds(n_held_out, n_query, alpha, error=1e-6):
     return covered.ppf([error / 2, 1 - error / 2]) / n_query
 
 
+def assert_covered(adata, alpha):
+    """Check the coverage of each type at each depth."""
+    held_out = adata.uns["label_transfer"]["held_out"]
+    truth, umis = adata.obs["truth"].cat.codes.to_numpy(), adata.obs["total_umi"].to_numpy()
+    for low, high in zip(LOW, HIGH, strict=True):
+        for code in range(len(TYPES)):
+            calibration = (held_out["label"] == code) & (held_out["total_umi"] >= low) & (held_out["total_umi"] < high)
+            cells = (truth == code) & (umis >= low) & (umis < high)
+            smallest, largest = bounds(calibration.sum(), cells.sum(), alpha)
+            assert smallest <= is_covered(adata, cells).mean() <= largest
+
+
 @pytest.mark.parametrize("alpha", [0.05, 0.1, 0.3])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_coverage_in_each_bin_of_depth(alpha, seed):
-    adata = transferred(seed=seed)
+def test_coverage_of_each_type_in_each_bin_of_depth(alpha, seed):
+    adata = transferred(n_held_out=10_000, seed=seed)
     sets_of(adata, alpha=alpha)
-    n_held_out = adata.uns["prediction_sets"]["bins"]["n"]
-    for low, high, n in zip(LOW, HIGH, n_held_out, strict=True):
-        cells = adata.obs["total_umi"].between(low, high, inclusive="left").to_numpy()
-        smallest, largest = bounds(n, cells.sum(), alpha)
-        assert smallest <= is_covered(adata, cells).mean() <= largest
+    assert_covered(adata, alpha)
 
 
-def test_coverage_where_the_query_has_other_frequencies():
+@pytest.mark.parametrize("corrected", [True, False], ids=["corrected", "not corrected"])
+def test_coverage_where_the_query_has_other_frequencies(corrected):
     frequencies = np.array([0.02, 0.02, 0.06, 0.1, 0.8])
     adata = transferred(20_000, 20_000, query_frequencies=frequencies)
+    if not corrected:
+        del adata.uns["label_transfer"]["prior"]
+        reweight(adata, 1 / (frequencies * len(TYPES)))
     sets_of(adata)
-    weight = frequencies * len(TYPES)
-    label = adata.uns["label_transfer"]["held_out"]["label"]
-    for low, high in zip(LOW, HIGH, strict=True):
-        own = (adata.uns["label_transfer"]["held_out"]["total_umi"] >= low) & (
-            adata.uns["label_transfer"]["held_out"]["total_umi"] < high
-        )
-        cells = adata.obs["total_umi"].between(low, high, inclusive="left").to_numpy()
-        # a weighted quantile is as uncertain as one of so many cells of equal weight
-        n_effective = weight[label[own]].sum() ** 2 / (weight[label[own]] ** 2).sum()
-        sd = np.sqrt(0.1 * 0.9 * (1 / n_effective + 1 / cells.sum()))
-        assert abs(is_covered(adata, cells).mean() - 0.9) < 5 * sd
+    assert_covered(adata, 0.1)
 
 
-def test_without_the_ratios_label_shift_breaks_the_coverage():
-    adata = transferred(20_000, 20_000, query_frequencies=np.array([0.8, 0.05, 0.05, 0.05, 0.05]))
+def test_types_that_the_transfer_confuses_are_covered():
+    adata = transferred(20_000, 20_000)
     record = adata.uns["label_transfer"]
-    prior = record.pop("prior")
-    ratio = prior["query"][0] / prior["reference"]
-    reweight(adata, 1 / ratio)
-    # a transfer that takes type a for type b, and knows nothing of the query's frequencies
     for probability, label in (
         (adata.obsm["label_transfer_probability"], adata.obs["truth"].cat.codes.to_numpy()),
         (record["held_out"]["probability"], record["held_out"]["label"]),
     ):
         probability[label == 0] = probability[label == 0][:, [1, 0, 2, 3, 4]]
-    sets_of(adata)
-    assert is_covered(adata).mean() < 0.8
-    record["prior"] = prior
-    reweight(adata, ratio)
-    sets_of(adata)
+    sets = sets_of(adata)
+    assert_covered(adata, 0.1)
+    assert sets[:, 0].mean() > 0.9  # the price: the type is hardly ever excluded
+
+
+def test_one_threshold_for_all_types_covers_cells_as_a_whole():
+    frequencies = np.array([0.5, 0.3, 0.12, 0.05, 0.03])
+    adata = transferred(20_000, 1)
+    adata.obs["total_umi"], label, probability = draw(20_000, np.random.default_rng(1), frequencies)
+    adata.obs["truth"] = pd.Categorical.from_codes(label, TYPES)
+    umis, label, of_held_out = draw(20_000, np.random.default_rng(2), frequencies)
+    # a transfer that hardly ever sees the rarest type
+    probability, of_held_out = (p * [1, 1, 1, 1, 0.01] for p in (probability, of_held_out))
+    adata.obsm["label_transfer_probability"] = probability / probability.sum(1, keepdims=True)
+    held_out = {"total_umi": umis, "label": label, "probability": of_held_out / of_held_out.sum(1, keepdims=True)}
+    adata.uns["label_transfer"]["held_out"] = held_out
+    rare = (adata.obs["truth"] == TYPES[4]).to_numpy()
+    together = sets_of(adata, by_type=False).sum()
     assert abs(is_covered(adata).mean() - 0.9) < 0.02
+    assert is_covered(adata, rare).mean() < 0.5
+    assert sets_of(adata).sum() > together
+    assert abs(is_covered(adata, rare).mean() - 0.9) < 0.1
+
+
+def test_a_type_of_too_few_held_out_cells_takes_the_threshold_of_all():
+    adata = transferred()
+    held_out = adata.uns["label_transfer"]["held_out"]
+    kept = np.flatnonzero(held_out["label"] != 2)
+    few = np.concatenate([kept, np.flatnonzero(held_out["label"] == 2)[:8]])
+    adata.uns["label_transfer"]["held_out"] = {name: values[few] for name, values in held_out.items()}
+    sets_of(adata)
+    held_out = adata.uns["label_transfer"]["held_out"]
+    score = 1 - held_out["probability"][np.arange(len(few)), held_out["label"]].astype(float)
+    place = np.searchsorted(LOW, held_out["total_umi"], side="right") - 1
+    expected = [1 - largest_score(score[place == own], 0.1) for own in range(len(LOW))]
+    np.testing.assert_allclose(adata.uns["prediction_sets"]["thresholds"][:, 2], expected)
 
 
 def test_one_threshold_for_all_depths_would_not_do():
@@ -144,20 +173,25 @@ def test_thresholds_by_brute_force():
     for cell in range(adata.n_obs):
         umis = adata.obs["total_umi"].iloc[cell]
         place = (umis >= LOW).sum() - 1
-        own = np.sort(score[(held_out["total_umi"] >= LOW[place]) & (held_out["total_umi"] < HIGH[place])])
-        highest = own[int(np.ceil((len(own) + 1) * 0.8)) - 1]
-        expected = 1 - adata.obsm["label_transfer_probability"][cell].astype(float) <= highest
-        np.testing.assert_array_equal(sets[cell], expected)
+        in_bin = (held_out["total_umi"] >= LOW[place]) & (held_out["total_umi"] < HIGH[place])
+        for code in range(len(TYPES)):
+            own = np.sort(score[in_bin & (held_out["label"] == code)])
+            highest = own[int(np.ceil((len(own) + 1) * 0.8)) - 1]
+            probability = float(adata.obsm["label_transfer_probability"][cell, code])
+            assert sets[cell, code] == (1 - probability <= highest)
 
 
 def test_small_bins_merge():
-    adata = transferred(n_held_out=500)
+    adata = transferred(n_held_out=250)
     sets_of(adata)
-    bins = adata.uns["prediction_sets"]["bins"]
-    assert bins["n"].min() < 200
-    assert (bins.groupby("group")["n"].sum() >= 200).all()
-    thresholds = adata.uns["prediction_sets"]["thresholds"]
-    assert (bins["group"].diff().eq(0).to_numpy()[1:] == (np.diff(thresholds[:, 0]) == 0)).all()
+    record = adata.uns["label_transfer"]["held_out"]
+    place = np.searchsorted(LOW, record["total_umi"], side="right") - 1
+    for code in range(len(TYPES)):
+        n_cells = np.bincount(place[record["label"] == code], minlength=len(LOW))
+        assert n_cells.min() < 20
+        merged = np.diff(merged_bins(n_cells, 20)) == 0
+        same = np.diff(adata.uns["prediction_sets"]["thresholds"][:, code]) == 0
+        np.testing.assert_array_equal(same, merged)
 
 
 def test_a_smaller_alpha_gives_supersets():
@@ -200,7 +234,7 @@ def test_unsure_cells_of_easy_depths_have_empty_sets():
     empty = sets.sum(1) == 0
     assert empty[deep].any()
     confidence = adata.obsm["label_transfer_probability"].max(1)
-    assert confidence[deep & empty].max() <= confidence[deep & ~empty].min()
+    assert confidence[deep & empty].mean() < confidence[deep & ~empty].mean()
     assert (adata.obs["prediction_sets"][empty] == "none").all()
     assert sets_of(adata, alpha=0.02)[deep].any(axis=1).all()
 
@@ -237,7 +271,7 @@ def test_key_added_and_copy():
         copied = ld.tl.prediction_sets(adata, key_added="sets", copy=True)
     assert {"sets", "sets_size"} <= set(copied.obs)
     assert "sets" in copied.obsm
-    assert copied.uns["sets"]["params"] == {"alpha": 0.1, "transfer": "label_transfer"}
+    assert copied.uns["sets"]["params"] == {"alpha": 0.1, "by_type": True, "transfer": "label_transfer"}
 
 
 @pytest.mark.parametrize("kind", ["h5ad", "zarr"])

@@ -1,7 +1,8 @@
-"""Thresholds of conformal sets: how unlikely a label may look and still be in the set."""
+"""Thresholds of conformal sets: how unlikely a type may look and still be in the set."""
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,31 +15,29 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-CELLS_PER_BIN = 200
-"""Held-out cells at least: their coverage varies around 1 - alpha = 0.9 with a standard deviation of 2 points."""
-
 ROUNDING = 1e-12
 """Relative slack: 0.9 times 10 calibration cells are 9 of them, whatever floats say."""
 
 
-def calibrated_scores(record: Mapping[str, Any], alpha: float) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """Give the bins of depth, and the largest score in each with which a type belongs to a set."""
+def calibrated_scores(
+    record: Mapping[str, Any], alpha: float, *, by_type: bool
+) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """Give the bins of depth, and the largest score in each with which a type belongs to a set, bins by types."""
     held_out: Mapping[str, NDArray[Any]] = record["held_out"]
     label = np.asarray(held_out["label"])
     bins = record["calibration"][["umi_low", "umi_high"]].reset_index(drop=True)
     own_bin = bin_of(held_out["total_umi"], bins["umi_low"].to_numpy())
-    n_cells = np.bincount(own_bin, minlength=len(bins))
-    group = merged_bins(n_cells, CELLS_PER_BIN)
+    # scores of the query come from probabilities that the transfer corrected for its types' frequencies
     ratio = _frequency_ratios(record, (len(bins), held_out["probability"].shape[1]))
-    # scores of the query come from probabilities that the transfer corrected for these frequencies
     probability = held_out["probability"] * ratio[own_bin]
     score = 1 - probability[np.arange(len(label)), label] / probability.sum(axis=1)
-    weight = ratio[own_bin, label]
-    highest_score = np.empty(ratio.shape)
-    for place in range(len(bins)):
-        peers = group[own_bin] == group[place]
-        highest_score[place] = label_thresholds(score[peers], weight[peers], ratio[place], alpha)
-    return bins.assign(n=n_cells, group=group), highest_score
+    of_all_types = thresholds_by_bin(score, own_bin, len(bins), alpha)
+    highest_score = np.tile(of_all_types[:, np.newaxis], ratio.shape[1])
+    for code in np.unique(label) if by_type else []:
+        own = label == code
+        if np.isfinite(rank(own.sum(), alpha)):
+            highest_score[:, code] = thresholds_by_bin(score[own], own_bin[own], len(bins), alpha)
+    return bins.assign(n=np.bincount(own_bin, minlength=len(bins))), highest_score
 
 
 def _frequency_ratios(record: Mapping[str, Any], shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -49,37 +48,31 @@ def _frequency_ratios(record: Mapping[str, Any], shape: tuple[int, int]) -> NDAr
     return np.divide(query, reference, out=np.zeros(shape), where=reference > 0)
 
 
-def label_thresholds(
-    scores: NDArray[np.float64], weights: NDArray[np.float64], weight_of_label: NDArray[np.float64], alpha: float
+def thresholds_by_bin(
+    scores: NDArray[np.float64], own_bin: NDArray[np.intp], n_bins: int, alpha: float
 ) -> NDArray[np.float64]:
-    """Give the largest score with which each label belongs to the set of a new cell.
+    """Give each bin's threshold; neighbouring bins merge until they hold 2 / alpha calibration cells.
 
-    The weighted quantile of Tibshirani et al. (2019), with the label's own weight at infinity as Podkopaev and
-    Ramdas (2021) have it under label shift. With equal weights it is the ceil((n + 1) (1 - alpha))-th smallest
-    score, the same for all labels. It is infinite where the calibration cells are too few to say.
-
-    Parameters
-    ----------
-    scores
-        Of the calibration cells' true labels.
-    weights
-        Of the calibration cells: how much more frequent their labels are among the new cells.
-    weight_of_label
-        The same for each label that a new cell may have.
-    alpha
-        Share of new cells whose set may miss their label.
-
-    Examples
-    --------
-    >>> label_thresholds(np.arange(1.0, 10), np.ones(9), np.ones(2), 0.2)
-    array([8., 8.])
-    >>> label_thresholds(np.arange(1.0, 10), np.ones(9), np.array([1.0, 40.0]), 0.2)
-    array([ 8., inf])
+    That many let two of them miss: with half as many one alone would decide, and with fewer nothing is excluded.
     """
-    order = np.argsort(scores)
-    reached = weights[order].cumsum()
-    needed = (1 - alpha) * (reached[-1] + weight_of_label) * (1 - ROUNDING)
-    return np.append(scores[order], np.inf)[np.searchsorted(reached, needed)]
+    group = merged_bins(np.bincount(own_bin, minlength=n_bins), ceil(2 / alpha))
+    return np.array([largest_score(scores[group[own_bin] == own], alpha) for own in group])
+
+
+def largest_score(scores: NDArray[np.float64], alpha: float) -> float:
+    """Give the ceil((n + 1) (1 - alpha))-th smallest score, infinity where the n cells are too few to say.
+
+    >>> largest_score(np.arange(1.0, 10), 0.2), largest_score(np.arange(1.0, 10), 0.05)
+    (8.0, inf)
+    """
+    place = rank(len(scores), alpha)
+    return float(np.sort(scores)[int(place) - 1]) if np.isfinite(place) else np.inf
+
+
+def rank(n_cells: int | np.integer, alpha: float) -> float:
+    """Give the place of the threshold among the scores in ascending order, infinity if it is behind the last one."""
+    place = ceil((n_cells + 1) * (1 - alpha) * (1 - ROUNDING))
+    return place if place <= n_cells else np.inf
 
 
 def merged_bins(n_cells: NDArray[np.integer], fewest: int) -> NDArray[np.intp]:

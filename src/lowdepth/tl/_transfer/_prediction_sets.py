@@ -34,6 +34,7 @@ def prediction_sets(
     adata: AnnData,
     *,
     alpha: float = 0.1,
+    by_type: bool = True,
     transfer: str = "label_transfer",
     key_added: str = "prediction_sets",
     copy: bool = False,
@@ -41,14 +42,15 @@ def prediction_sets(
     """Give each cell the set of types that holds its own with probability 1 - alpha, whatever its depth.
 
     Split conformal prediction with the score 1 - p(type | cell) (Sadinle, Lei and Wasserman 2019,
-    doi:10.1080/01621459.2017.1395341), which gives the smallest sets on average. The calibration cells
-    are those that :func:`lowdepth.tl.label_transfer` held out: deep cells of known type, thinned to
-    the depths of the query. Each bin of depth is calibrated by itself, so that the coverage of 1 - alpha
-    holds in each; neighbouring bins merge until they hold 200 held-out cells.
+    doi:10.1080/01621459.2017.1395341). The calibration cells are those that :func:`lowdepth.tl.label_transfer`
+    held out: deep cells of known type, thinned to the depths of the query. Each type is calibrated by itself in
+    each bin of depth, so that the coverage of 1 - alpha holds for each of them: rare types are not given up for
+    frequent ones, and types may be as frequent among the query cells as they like. Neighbouring bins merge until they
+    hold 2 / alpha cells of the type; a type of fewer than 1 / alpha - 1 held-out cells takes the threshold of all types
+    together.
 
-    Where the transfer estimated the query's own type frequencies, held-out cells count by how much more
-    frequent their type is there (Tibshirani et al. 2019, arXiv:1904.06019; Podkopaev and Ramdas 2021,
-    arXiv:2103.03323): the coverage then holds under this label shift, as far as the estimate does.
+    It holds for cells that are like deep cells, thinned. Real shallow droplets differ from these (ambient RNA, damage),
+    and the model knows the deep cells from its training: a few points are missed at the lowest depths.
 
     A set of many types is the honest "cannot tell". A set can be empty too. Where the transfer is right
     more often than 1 - alpha, it says that the cell is less like each type than all but a few held-out
@@ -61,6 +63,10 @@ def prediction_sets(
         With the slots of a transfer.
     alpha
         Share of cells whose set may miss their type; a smaller one makes sets larger.
+    by_type
+        Calibrate each type by itself. A type whose cells often look like others is then hard to exclude, and
+        in many sets. ``False`` takes one threshold for all types: smaller sets, which hold for cells with the type
+        frequencies of the reference as a whole, and may hardly ever name a rare type.
     transfer
         Name of the transfer, the ``key_added`` of :func:`lowdepth.tl.label_transfer`.
     key_added
@@ -75,7 +81,7 @@ def prediction_sets(
     ``adata.obs["prediction_sets_size"]`` : number of types in the set
     ``adata.obs["prediction_sets"]`` : categorical, the set in words: up to three types, ``"none"`` or ``"cannot tell"``
     ``adata.uns["prediction_sets"]`` : ``params``; ``categories``, the types; ``bins``, a data frame of the bins' depths
-    and held-out cells; ``thresholds``, the smallest probability with which a type is in the set, bins by types
+    and held-out cells; ``thresholds``, the smallest probability with which each type is in the set, bins by types
 
     Cells whose probabilities are missing may be of any type; reference cells have their own type alone.
 
@@ -104,7 +110,7 @@ def prediction_sets(
     record = _record(adata, source.uns)
     probability = representation(adata, source.probability).astype(np.float64)
     umis = depths(adata, DepthKeys.total_umi)
-    bins, highest_score = calibrated_scores(record, alpha)
+    bins, highest_score = calibrated_scores(record, alpha, by_type=by_type)
     if np.isinf(highest_score).any():
         warn(
             f"{bins['n'].sum()} held-out cells are too few to exclude a type with `alpha={alpha}` at all depths: sets "
@@ -122,7 +128,7 @@ def prediction_sets(
     adata.obs[keys.size] = sets.sum(axis=1)
     adata.obs[keys.obs] = _in_words(sets, types)
     adata.uns[keys.obs] = {
-        "params": {"alpha": alpha, "transfer": transfer},
+        "params": {"alpha": alpha, "by_type": by_type, "transfer": transfer},
         "categories": types,
         "bins": bins,
         "thresholds": 1 - highest_score,
