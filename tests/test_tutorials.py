@@ -9,14 +9,16 @@ import pytest
 from nbclient import NotebookClient
 
 TUTORIALS = Path(__file__).parents[1] / "tutorials"
+offline = pytest.mark.parametrize("name", ["rescue_low_umi_cells.ipynb", "which_cells_to_keep.ipynb"])
 
 
 def read(name):
     return nbformat.read(TUTORIALS / name, as_version=4)
 
 
-def test_the_offline_tutorial_was_executed():
-    cells = [cell for cell in read("rescue_low_umi_cells.ipynb").cells if cell.cell_type == "code"]
+@offline
+def test_an_offline_tutorial_was_executed(name):
+    cells = [cell for cell in read(name).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
 
 
@@ -26,6 +28,7 @@ def test_the_tutorial_that_downloads_says_that_it_was_not():
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
+@offline
 @pytest.mark.slow
-def test_the_offline_tutorial_runs():
-    NotebookClient(read("rescue_low_umi_cells.ipynb"), timeout=1200).execute()
+def test_an_offline_tutorial_runs(name):
+    NotebookClient(read(name), timeout=1200).execute()
