@@ -1,7 +1,7 @@
 """What each choice of the default is worth: the preset "denoise" with one thing changed at a time.
 
-    uv run benchmarks/ablation.py --data pbmc3k_2638.h5ad --low-umi 500 --epochs 40 --batch-size 256 --seeds 5
-    uv run benchmarks/ablation.py --data pbmc_ifnb_14k.h5ad --batch-key sample_id --variants default "one layer"
+    uv run --group benchmarks benchmarks/ablation.py --data pbmc_ifnb_14k.h5ad --batch-key sample_id
+    uv run --group benchmarks benchmarks/ablation.py --data pbmc3k_2638.h5ad --low-umi 500 --epochs 40 --batch-size 256
 
 Cells are thinned as in ``accuracy.py``, every variant on the same ones. The table gives accuracy / balanced accuracy of
 the shallow cells' labels: by 15 neighbours in the encoder's embedding and in the refined one, and by the summed

@@ -1,7 +1,7 @@
 """Whether confidences, prediction sets and typicality keep what they promise, depth by depth.
 
-    uv run benchmarks/confidence.py --data pbmc_ifnb_14k.h5ad --batch-key sample_id --low-umi 1000 --seeds 5
-    uv run benchmarks/confidence.py --time
+    uv run --group benchmarks benchmarks/confidence.py --data pbmc_ifnb_14k.h5ad --batch-key sample_id
+    uv run --group benchmarks benchmarks/confidence.py --time
 
 Cells are thinned as in ``accuracy.py``, the default is trained, shallow cells are labelled by ``ld.tl.label_transfer``
 and given sets by ``ld.tl.prediction_sets``. One table has a row per bin of depth: accuracy, expected calibration error

@@ -1,6 +1,6 @@
 """Does the recommended cutoff hold what it promises, on cells that the model has never seen?
 
-    uv run benchmarks/cutoff.py --data pbmc_ifnb_14k.h5ad --batch-key sample_id
+    uv run --group benchmarks benchmarks/cutoff.py --data pbmc_ifnb_14k.h5ad --batch-key sample_id
 
 Every seed splits the deep cells at random into halves. The model learns from the one half and from thinned copies of it
 (as in ``accuracy.py``, those below ``--low-umi``), and ``recommend_cutoff`` sees nothing else. Cells of the other half

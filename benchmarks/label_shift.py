@@ -1,6 +1,6 @@
 """Types that are more frequent among shallow cells than among deep ones: what correcting for it is worth.
 
-    uv run benchmarks/label_shift.py --seeds 5
+    uv run --group benchmarks benchmarks/label_shift.py --seeds 5
 
 Cells of eight types are simulated (``ld.datasets.simulate``), three quarters of them are thinned to 20 to 500 UMIs, and
 of one type all but a share of the deep cells are taken away: all are left, a third, a tenth, a thirtieth, or one cell.
