@@ -129,6 +129,7 @@ def test_zarr_in_and_out_without_labels(cells, tmp_path):
     assert adata.obs["total_umi"].min() >= 200
     assert 0 < adata.n_obs < 300
     assert "label_transfer" not in adata.obs
+    assert set(adata.obs["keep"]) <= {"keep", "flag", "drop"}  # by clusters of the deep cells
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.zarr", "out.zarr"]
 
 

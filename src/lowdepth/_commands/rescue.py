@@ -84,16 +84,16 @@ def rescue(
     if label_key is not None:
         print("transferring labels")
         ld.tl.label_transfer(adata, label_key, model=model, low_umi=low_umi, rng=seed)
-        ld.tl.recommend_cutoff(
-            adata, model, label_key, low_umi=low_umi, sample_key=batch_key, rng=seed, progress_bar=progress_bar
-        )
+    print("looking for a cutoff")
+    ld.tl.recommend_cutoff(
+        adata, model, label_key, low_umi=low_umi, sample_key=batch_key, rng=seed, progress_bar=progress_bar
+    )
     if report is not None:
         print("laying out the cells")
         ld.tl.tsne(adata, use_rep=RefineKeys.obsm, perplexity=min(30, (adata.n_obs - 1) / 3), rng=seed)
     adata.uns["rescue"] = {"params": {"file": file.name, "min_umi": min_umi, "rng": seed}}
     write(adata, out)
-    if label_key is not None:
-        print(_summary(adata))
+    print(_summary(adata))
     print(f"cells: {out.resolve()}")
     if report is not None:
         print(f"report: {ld.report(adata, report, title=f'Cells with few UMIs: {file.name}').resolve()}")
