@@ -85,6 +85,13 @@ def break_lines(*event: Any) -> None:
             lines[i] = f"| {line}" if starts else f"  {line}"
 
 
+def show_public_bases(*event: Any) -> None:
+    """Name scvi-tools' class as the parent of a model, not the private one in between."""
+    bases = event[-1]
+    bases[:] = [base.__base__ if base.__name__ == "SafelySaved" else base for base in bases]
+
+
 def setup(app: Sphinx) -> None:
-    """Look at docstrings before napoleon does."""
+    """Look at docstrings before napoleon does, and at bases before the type hints do."""
+    app.connect("autodoc-process-bases", show_public_bases, priority=0)
     app.connect("autodoc-process-docstring", break_lines, priority=0)
