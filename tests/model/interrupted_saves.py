@@ -89,7 +89,7 @@ def save_at_once(root, models):
     models[0].save(root / "shared")
 
     def save(model):
-        for _ in range(10):
+        for _ in range(5):
             model.save(root / "shared", overwrite=True)
 
     children = [in_fork(lambda model=model: save(model)) for model in models]

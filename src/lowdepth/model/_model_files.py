@@ -16,13 +16,13 @@ from hashlib import file_digest
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad
-import torch
 
 from lowdepth._files import atomically, check_writable, flush, remove
 
 from ._cells_file import write_cells
 from ._document import COPY_AGAIN, sealed, to_content, to_parts, unsealed
 from ._saved_model import SavedModel
+from ._weights import weights_from_bytes, weights_to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +49,7 @@ def write(folder: Path, prefix: str, saved: SavedModel, **dataset_kwargs: Any) -
     TypeError
         The model holds something that the format cannot keep.
     """
-    content, weights = to_content(saved), _serialised(saved.weights)
+    content, weights = to_content(saved), weights_to_bytes(saved.weights)
     document, made = document_path(folder, prefix), not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def _read(folder: Path, prefix: str, data: bytes, *, with_adata: bool) -> SavedM
         with paths["adata"].open("rb") as cells:
             _check(paths["adata"], cells, checksums["adata"])
         adata = ad.read_h5ad(paths["adata"])
-    return SavedModel(**parts, weights=_deserialised(paths["weights"], weights), adata=adata)
+    return SavedModel(**parts, weights=weights_from_bytes(paths["weights"], weights), adata=adata)
 
 
 def _located(folder: Path, prefix: str, files: Any) -> tuple[dict[str, Path], dict[str, str]]:
@@ -139,25 +139,6 @@ def _check(path: Path, file: Any, expected: str) -> None:
     if found != expected:
         msg = f"{str(path)!r} is damaged: its SHA-256 is {found}, expected {expected}; {COPY_AGAIN}"
         raise ValueError(msg)
-
-
-def _serialised(weights: Any) -> bytes:
-    # in memory, as torch has an error of its own for a full disk
-    buffer = io.BytesIO()
-    torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, buffer)
-    return buffer.getvalue()
-
-
-def _deserialised(path: Path, data: bytes) -> dict[str, torch.Tensor]:
-    try:
-        weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:
-        msg = f"{str(path)!r} holds more than weights, and was not loaded: it could run code; {COPY_AGAIN}"
-        raise ValueError(msg) from error
-    if not isinstance(weights, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
-        msg = f"{str(path)!r} holds no weights; {COPY_AGAIN}"
-        raise ValueError(msg)
-    return weights
 
 
 def _sha256(path: Path) -> str:
