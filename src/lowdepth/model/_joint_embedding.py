@@ -21,8 +21,8 @@ from ._fading import FadingReconstruction
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import hidden_units_for, resolve_preset
-from ._saving import SafelySaved
 from ._schedule import epochs_for
+from .files import SafelySaved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ._presets import SavedPreset
+from lowdepth.model._presets import SavedPreset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

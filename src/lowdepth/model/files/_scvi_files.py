@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import anndata as ad
 import torch
 
-from ._presets import resolve_preset
+from lowdepth.model._presets import resolve_preset
+
 from ._saved_model import ATTRIBUTES, SavedModel
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from saved_models import TRAINING, assert_same_model, cells, load, model_of
 import lowdepth as ld
 from lowdepth.model._presets import PRESETS
 from lowdepth.model._seed import seeded
-from lowdepth.model._typed_json import from_json, to_json
+from lowdepth.model.files._typed_json import from_json, to_json
 
-ARCHIVE = Path(__file__).parents[1] / "data"
+ARCHIVE = Path(__file__).parents[2] / "data"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from saved_models import cells, load, model_of
 
-from lowdepth.model import _model_files
+from lowdepth.model.files import _model_files
 
 STEPS = [
     (Path, "mkdir"),

@@ -13,9 +13,9 @@ import pytest
 from saved_models import assert_same_model, cells, load, model_of, same_weights, weights
 
 from lowdepth import _files
-from lowdepth.model import _model_files
+from lowdepth.model.files import _model_files
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def names(folder):
 
 def interrupted_saves(what, root):
     paths = os.pathsep.join([str(TESTS), *sys.path])
-    script = TESTS / "model" / "interrupted_saves.py"
+    script = TESTS / "model" / "files" / "interrupted_saves.py"
     done = subprocess.run(
         [sys.executable, str(script), what, str(root)],
         capture_output=True,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from saved_models import assert_same_model, cells, load, model_of, same_weights, weights
 
 import lowdepth as ld
-from lowdepth.model._document import sealed, unsealed
+from lowdepth.model.files._document import sealed, unsealed
 
 FILES = ["model.json", "weights", "adata"]
 

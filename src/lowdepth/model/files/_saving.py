@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is not typed
-    """What scvi-tools does with pickles, done with the files of :mod:`lowdepth.model._model_files`."""
+    """What scvi-tools does with pickles, done with the files of :mod:`lowdepth.model.files._model_files`."""
 
     def save(
         self,
