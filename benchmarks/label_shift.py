@@ -29,7 +29,7 @@ LOW_UMI = 600
 
 def cells(left: float, seed: int, n_obs: int) -> tuple[ad.AnnData, str]:
     """Give deep and shallow cells, and the type of which few of the deep ones are left."""
-    adata = ld.datasets.simulate(n_obs, 500, n_types=8, median_umi=1500, type_effect=0.5, rng=seed)
+    adata = ld.datasets.simulate(n_obs, 500, n_types=8, n_batches=1, median_umi=1500, type_effect=1.0, rng=seed)
     generator = np.random.default_rng(seed)
     shallow = generator.random(n_obs) < 0.75
     depth = np.where(shallow, np.exp(generator.uniform(np.log(20), np.log(500), n_obs)), np.inf)
