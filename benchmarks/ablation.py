@@ -88,15 +88,15 @@ def runs_of(name: str, options: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame([run(name, seed, options) for seed in range(options.seeds)]).reset_index(drop=True)
 
 
-def row(runs: pd.DataFrame, default: pd.DataFrame) -> dict[str, str | int]:
+def row(runs: pd.DataFrame, default: pd.DataFrame) -> dict[str, str]:
     """Sum up a variant's runs, beside the default's on the same seeds."""
-    cells: dict[str, str | int] = {}
+    cells: dict[str, str] = {}
     gain = (runs - default).astype(float)
     for way in SCORES:
         balanced = f"{way}_balanced"
         cells[way] = f"{runs[way].mean():.3f} / {runs[balanced].mean():.3f}"
         cells[f"Δ {way}"] = f"{gain[balanced].mean():+.3f} ± {gain[balanced].sem():.3f}"
-    return {**cells, "seconds": round(runs["seconds"].median())}
+    return {**cells, "seconds": f"{runs['seconds'].median():.0f}"}
 
 
 def main() -> None:
