@@ -14,8 +14,8 @@ class FadingReconstruction(Callback):  # type: ignore[misc]  # Lightning is not 
     """Lower the weight of the full view's likelihood from one to zero, on a straight line over the first epochs.
 
     What is decoded from a cell's own full counts teaches the network fast. But a network that has seen the cell
-    often enough gives back its very counts, noise and all, whereas what is decoded from thinned cells alone
-    does not know the noise that it is compared with.
+    often enough gives back its very counts, noise and all. A thinned cell shows another part of them each time,
+    and the rest has to be explained by what cells like it have.
 
     Parameters
     ----------
