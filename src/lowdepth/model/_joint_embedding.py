@@ -57,9 +57,13 @@ class JointEmbedding(SafelySaved):
         full counts are decoded from the thinned cell too, through an encoder that is shown the
         direction of the counts and not their depth, and a decoder that starts at the genes' means.
     **model_kwargs
-        Put over the preset's; those of :class:`scvi.external.JointEmbeddingSCVI`, and ``precision`` of the
+        Put over the preset's; those of :class:`scvi.external.JointEmbeddingSCVI`, ``precision`` of the
         decoder's matrix products on the CPU: ``"float32"``, ``"bfloat16"`` (factors are rounded, sums
-        are not), or by default ``"auto"``, bfloat16 where the CPU multiplies it in hardware.
+        are not), or by default ``"auto"``, bfloat16 where the CPU multiplies it in hardware, and what
+        ``"denoise"`` adds: ``encoder_input`` (``"direction"`` or ``"log1p"``), ``denoising_weight`` of the
+        full counts decoded from the thinned cell, ``reconstruction_epochs`` over which those decoded from the
+        cell itself fade out (unless ``reconstruction_weight`` is given), ``n_decoder_layers``,
+        ``start_at_data`` and ``average_weights``.
 
     Examples
     --------
