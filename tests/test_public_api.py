@@ -1,12 +1,9 @@
-"""What users see: names, signatures, docstrings, and what an import costs."""
+"""What users see: names, signatures and docstrings."""
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +11,6 @@ import pytest
 import lowdepth as ld
 
 ROOT = Path(__file__).parents[1]
-SOURCE = ROOT / "src" / "lowdepth"
 
 NAMES = {
     "datasets": ["gse310923_pbmc", "pbmc3k", "simulate"],
@@ -57,25 +53,6 @@ PUBLIC = {
 } | {"report": ld.report}
 FUNCTIONS = {name: item for name, item in PUBLIC.items() if inspect.isfunction(item)}
 ON_ADATA = {name: function for name, function in FUNCTIONS.items() if name.startswith(("pp.", "tl.", "pl.", "report"))}
-
-# a module may import from its own part and from the parts before it
-PARTS = [
-    "_keys",
-    "_docs",
-    "_checks",
-    "_random",
-    "_files",
-    "thinning",
-    "model",
-    "datasets",
-    "pp",
-    "tl",
-    "pl",
-    "_report",
-    "__init__",
-    "_commands",
-    "__main__",
-]
 
 
 def each(items):
@@ -159,12 +136,6 @@ def test_documentation_lists_everything():
     assert sorted(listed) == sorted(PUBLIC)
 
 
-def test_import_is_light_and_quiet():
-    code = "import sys, lowdepth; print(*{'matplotlib', 'scanpy', 'scvi', 'torch'} & sys.modules.keys())"
-    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "", "")
-
-
 def test_completion_offers_the_parts():
     assert dir(ld) == sorted(ld.__all__)
 
@@ -172,46 +143,3 @@ def test_completion_offers_the_parts():
 def test_unknown_part_is_answered_with_those_that_exist():
     with pytest.raises(AttributeError, match="'plot'; its parts are datasets, model, pl, pp, report, tl"):
         ld.plot  # noqa: B018
-
-
-def imported_parts(code, package):
-    """Name the parts of lowdepth that a module of ``package`` imports, wherever it does."""
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*base, *filter(None, [node.module])])
-            modules = [f"lowdepth.{alias.name}" for alias in node.names] if module == "lowdepth" else [module]
-        else:
-            continue
-        for module in modules:
-            top, _, rest = module.partition(".")
-            if top == "lowdepth":
-                yield rest.partition(".")[0] or "__init__"
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        ("import numpy as np\nfrom numpy import pp", []),
-        ("import lowdepth as ld", ["__init__"]),
-        ("import lowdepth.pp._thin", ["pp"]),
-        ("from lowdepth import pl, tl", ["pl", "tl"]),
-        ("from lowdepth._checks import labels", ["_checks"]),
-        ("from ._depth import write_depth", ["pp"]),
-        ("from .. import tl", ["tl"]),
-        ("from ..thinning._thin import thin_counts", ["thinning"]),
-        ("def late():\n    from lowdepth.pl import embedding", ["pl"]),
-    ],
-)
-def test_imports_are_found(code, expected):
-    assert list(imported_parts(code, ["lowdepth", "pp"])) == expected
-
-
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_go_one_direction_only(path):
-    own = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    package = path.relative_to(SOURCE.parent).parts[:-1]
-    allowed = PARTS[: PARTS.index(own) + 1]
-    assert set(imported_parts(path.read_text(), package)) <= set(allowed)
