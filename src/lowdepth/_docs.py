@@ -67,6 +67,11 @@ palette
     Colours of the representations: a palette's name, a list, or a mapping by ``obsm`` key.
 names
     Names to show for representations, by ``obsm`` key; by default the key without ``X_``.""",
+    "category_palette": """\
+palette
+    Colours of the categories: a palette's name, a list, or a mapping by category. By
+    default those in ``uns``, under the column's name with ``"_colors"`` behind it, which
+    are written where they are absent.""",
     "panel_params": """\
 title
     Title of each panel; by default its key without ``X_``.

@@ -11,6 +11,7 @@ from lowdepth._docs import shared_docs
 from lowdepth._keys import TransferKeys
 
 from ._background import depth_colors
+from ._decoration import legend_right, open_frame
 from ._figure import finish, one_axes, umis
 
 if TYPE_CHECKING:
@@ -82,10 +83,8 @@ def calibration(
         ax.plot([], [], color=colors[depth_bin], marker="o", linewidth=0.8, label=label)
     ax.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share of right labels")
     ax.set_aspect("equal")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(
-        title="UMIs (calibration error)", loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, borderaxespad=0
-    )
+    open_frame(ax)
+    legend_right(ax, title="UMIs (calibration error)")
     return finish(ax, show=show, return_fig=return_fig)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ComparisonKeys
 
+from ._decoration import legend_above, name_rows
 from ._figure import finish, one_axes, umis, widest, wrapped
 from ._palette import choose_colors
 
@@ -86,12 +87,9 @@ def compare(
         means = own.groupby("row")["value"].mean()
         middle = means.index + (place - 0.5) * 0.36
         ax.vlines(means, middle - 0.17, middle + 0.17, color=colors[figure], linewidth=2)
-    ax.set_yticks(range(len(ticks)), ticks)
-    ax.set(ylim=(len(ticks) - 0.5, -0.5), xlim=(0, 1))
+    name_rows(ax, ticks)
     ax.set_xlabel(f"labels recovered below {umis(record['params']['low_umi'])} UMIs")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(axis="y", length=0)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0, ncols=2)
+    legend_above(ax, ncols=2)
     return finish(ax, show=show, return_fig=return_fig)
 
 

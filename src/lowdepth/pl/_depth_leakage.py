@@ -9,6 +9,7 @@ import pandas as pd
 from lowdepth._docs import shared_docs
 from lowdepth._keys import LeakageKeys
 
+from ._decoration import legend_above, name_rows
 from ._figure import display_name, finish, one_axes, widest
 from ._palette import choose_colors
 
@@ -90,11 +91,9 @@ def depth_leakage(
         bars = data[data["representation"] == rep]
         y = bars["row"] + (place - (len(keys) - 1) / 2) * height
         ax.barh(y, bars["leakage"], height, color=colors[rep], label=shown[rep])
-    ax.set_yticks(range(len(ticks)), ticks)
-    ax.set(ylim=(len(ticks) - 0.5, -0.5), xlim=(0, 1), xlabel="share that is depth")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(axis="y", length=0)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0)
+    name_rows(ax, ticks)
+    ax.set_xlabel("share that is depth")
+    legend_above(ax)
     return finish(ax, show=show, return_fig=return_fig)
 
 

@@ -63,9 +63,7 @@ def embedding(
     color
         Column of ``obs``: numbers on a colour bar, anything else as categories. ``None``
         shows the depth.
-    palette
-        Colours of the categories: a palette's name, a list, or a mapping by category. By
-        default those in ``uns["{color}_colors"]``, which is written where it is absent.
+    {category_palette}
     cmap
         Colour map of numbers.
     {panel_params}

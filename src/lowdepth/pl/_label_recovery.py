@@ -8,6 +8,7 @@ from lowdepth._docs import shared_docs
 from lowdepth._keys import ScoreKeys
 
 from ._background import ink
+from ._decoration import legend_above, name_rows
 from ._figure import display_name, finish, one_axes, umis, widest, wrapped
 from ._palette import choose_colors
 
@@ -87,12 +88,9 @@ def label_recovery(
         ax.barh(y, bars["recall"], height, color=colors[rep], label=f"{shown[rep]} (balanced accuracy {balanced:.3f})")
         whiskers = [bars["recall"] - bars["recall_low"], bars["recall_high"] - bars["recall"]]
         ax.errorbar(bars["recall"], y, xerr=whiskers, fmt="none", ecolor=ink(), elinewidth=0.8, capsize=1.5)
-    ax.set_yticks(range(len(ticks)), ticks)
-    ax.set(ylim=(len(ticks) - 0.5, -0.5), xlim=(0, 1))
+    name_rows(ax, ticks)
     ax.set_xlabel(f"recall among cells below {umis(score['params']['low_umi'])} UMIs")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(axis="y", length=0)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0)
+    legend_above(ax)
     return finish(ax, show=show, return_fig=return_fig)
 
 

@@ -60,9 +60,7 @@ def low_umi_overlay(
     color
         Column of ``obs`` with the type of each cell.
     {low_umi}
-    palette
-        Colours of the types: a palette's name, a list, or a mapping by type. By default
-        those in ``uns["{color}_colors"]``, which is written where it is absent.
+    {category_palette}
     {panel_params}
     {plot_params}
 

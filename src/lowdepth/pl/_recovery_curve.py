@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from lowdepth._checks import one_of
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CurveKeys
 
+from ._decoration import legend_right, log_umi_axis, open_frame
 from ._figure import finish, one_axes, umis, widest, wrapped
 from ._palette import choose_colors
 
@@ -98,10 +98,10 @@ def recovery_curve(
         ax.plot(own["depth"], own["value"], color=colors[curve], marker=marker, markersize=4, label=shown[curve])
     if "cutoffs" in record:
         _draw_cutoff(ax, record)
-    _log_umi_axis(ax)
+    log_umi_axis(ax)
     ax.set(ylim=(0, 1.02), xlabel="UMIs that deep cells were thinned to", ylabel=FIGURES[figure])
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, borderaxespad=0, fontsize="small")
+    open_frame(ax)
+    legend_right(ax, fontsize="small")
     return finish(ax, show=show, return_fig=return_fig)
 
 
@@ -112,13 +112,6 @@ def _draw_cutoff(ax: Axes, record: Any) -> None:
     if np.isfinite(cutoff):
         ax.axvline(cutoff, **{**line, "linestyle": ":"}, label=f"cutoff, {umis(round(cutoff))} UMIs")
         ax.axvspan(low, min(high, record["params"]["low_umi"]), color="0.5", alpha=0.15, linewidth=0)
-
-
-def _log_umi_axis(ax: Axes) -> None:
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda depth, _: umis(depth)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _record(adata: AnnData, key: str) -> Any:

@@ -12,6 +12,7 @@ from lowdepth._checks import one_of
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 
+from ._decoration import legend_right, open_frame
 from ._figure import finish, one_axes, widest, wrapped
 from ._palette import choose_colors
 
@@ -118,8 +119,8 @@ def training(
         )
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="epoch", ylabel=AXIS_LABELS[figure])
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, borderaxespad=0, fontsize="small")
+    open_frame(ax)
+    legend_right(ax, fontsize="small")
     return finish(ax, show=show, return_fig=return_fig)
 
 

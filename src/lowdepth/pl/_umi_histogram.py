@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from lowdepth._checks import at_least, depths, labels
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
 from ._background import ink
+from ._decoration import log_umi_axis, open_frame
 from ._figure import finish, one_axes, umis, widest, wrapped
 from ._palette import COLORS, category_colors, record_colors
 
@@ -51,9 +51,7 @@ def umi_histogram(
     groupby
         Column of ``obs``: one outline for each of its categories, in place of one histogram
         of all cells.
-    palette
-        Colours of the groups: a palette's name, a list, or a mapping by group. By default
-        those in ``uns["{groupby}_colors"]``, which is written where it is absent.
+    {category_palette}
     {plot_params}
 
     Returns
@@ -96,8 +94,10 @@ def umi_histogram(
             title=groupby, loc="upper left", bbox_to_anchor=(1, 1), alignment="left", frameon=False, fontsize="small"
         )
         record_colors(adata, groupby, colors)
+    log_umi_axis(ax)
     _mark_cutoff(ax, low_umi, _percent_below(adata, low_umi=low_umi, groupby=None)[ALL_CELLS])
-    _label_axes(ax)
+    ax.set(xlabel="UMIs per cell", ylabel="cells")
+    open_frame(ax)
     return finish(ax, show=show, return_fig=return_fig)
 
 
@@ -132,7 +132,6 @@ def _edges(bins: pd.DataFrame) -> NDArray[np.float64]:
 
 def _mark_cutoff(ax: Axes, low_umi: float, percent: float) -> None:
     ax.axvline(low_umi, color=ink(), linestyle="--", linewidth=1)
-    ax.set_xscale("log")
     # the text stands in free space above the highest bin, on the side where there is more room
     ax.set_ylim(0, 1.25 * ax.get_ylim()[1])
     left, right = np.log10(ax.get_xlim())
@@ -146,11 +145,3 @@ def _mark_cutoff(ax: Axes, low_umi: float, percent: float) -> None:
         ha="right" if room_left else "left",
         va="top",
     )
-
-
-def _label_axes(ax: Axes) -> None:
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: umis(value)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set(xlabel="UMIs per cell", ylabel="cells")
-    ax.spines[["top", "right"]].set_visible(False)
