@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from fast_array_utils.numba import njit
 
-from ._fast_math import exp, from_rank, log, log1p, rank
+from ._fast_math import IN_ORDER, exp, from_rank, log, log1p, rank, vector_sum
 from ._gamma import log_factorial, rising_log_gamma
 from ._torch_tile import EPSILON
 
@@ -86,12 +86,12 @@ def _negative_binomial_tile(
     for block in numba.prange(n_blocks):
         theta = dispersion[groups[block]]
         per_theta = np.float32(1) / (theta + _EPSILON)
-        q = np.empty(n_vars, np.float32)
+        q, terms = np.empty(n_vars, np.float32), np.empty(n_vars, np.float32)
         for cell in order[borders[block] : borders[block + 1]]:
             row = logits[cell]
             total = _exponentiate(row, bias)
             scale = size[cell] / total
-            value, q_sum = _visit_all(row, scale, theta, per_theta, q, grad_theta[block])
+            value, q_sum = _visit_all(row, scale, theta, per_theta, q, terms, grad_theta[block])
             counted = slice(row_starts[cell], row_starts[cell + 1])
             gain, more = _visit_counts(
                 values[counted], columns[counted], row, scale, theta, per_theta, q, grad_theta[block]
@@ -128,7 +128,7 @@ def _poisson_tile(
     return by_cell, grad_bias
 
 
-@numba.njit(nogil=True, fastmath=True, error_model="numpy")
+@numba.njit(nogil=True, fastmath=IN_ORDER, error_model="numpy")
 def _exponentiate(row: np.ndarray, bias: np.ndarray) -> np.float32:
     """Replace logits by e to their power, the largest being 1, and give the sum: the softmax before its division."""
     highest = rank(_LOWEST)
@@ -137,33 +137,33 @@ def _exponentiate(row: np.ndarray, bias: np.ndarray) -> np.float32:
         row[g] = logit
         highest = max(highest, rank(logit))
     largest = from_rank(highest)
-    total = np.float32(0)
     for g in range(len(row)):
-        power = exp(row[g] - largest)
-        row[g] = power
-        total += power
-    return total
+        row[g] = exp(row[g] - largest)
+    return vector_sum(row)
 
 
-@numba.njit(nogil=True, fastmath=True, error_model="numpy")
+@numba.njit(nogil=True, fastmath=IN_ORDER, error_model="numpy")
 def _visit_all(
-    row: np.ndarray, scale: float, theta: np.ndarray, per_theta: np.ndarray, q: np.ndarray, grad_theta: np.ndarray
+    row: np.ndarray,
+    scale: float,
+    theta: np.ndarray,
+    per_theta: np.ndarray,
+    q: np.ndarray,
+    terms: np.ndarray,
+    grad_theta: np.ndarray,
 ) -> tuple[np.float32, np.float32]:
     """Take all counts for zeros: write q, add to the gradient by theta, give the log-likelihood and the sum of q."""
-    value, q_sum = np.float32(0), np.float32(0)
     for g in range(len(row)):
         ratio = row[g] * scale * per_theta[g]
         f = ratio / (np.float32(1) + ratio)
         log_ratio = log1p(ratio)
-        slope = theta[g] * f
-        q[g] = -slope
-        q_sum -= slope
-        value -= theta[g] * log_ratio
+        q[g] = -theta[g] * f
+        terms[g] = -theta[g] * log_ratio
         grad_theta[g] += f * (theta[g] * per_theta[g]) - log_ratio
-    return value, q_sum
+    return vector_sum(terms), vector_sum(q)
 
 
-@numba.njit(nogil=True, fastmath=True, error_model="numpy")
+@numba.njit(nogil=True, fastmath=IN_ORDER, error_model="numpy")
 def _visit_counts(
     values: np.ndarray,
     columns: np.ndarray,
@@ -190,7 +190,7 @@ def _visit_counts(
     return gain, q_sum
 
 
-@numba.njit(nogil=True, fastmath=True, error_model="numpy")
+@numba.njit(nogil=True, fastmath=IN_ORDER, error_model="numpy")
 def _subtract_share(row: np.ndarray, q: np.ndarray, scale: float, grad_bias: np.ndarray) -> None:
     """Turn exponentials into gradients by the logits: q less each gene's share of its sum."""
     for g in range(len(row)):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from fast_array_utils.numba import njit
 
-from ._fast_math import log1p
+from ._fast_math import IN_ORDER, log1p
 
 VALUES_AT_A_TIME = 4096
 """Of a thread, so that a block waits in its first cache."""
@@ -34,7 +34,7 @@ def _log1p(values: np.ndarray) -> np.ndarray:
     return logged
 
 
-@numba.njit(nogil=True, fastmath=True)
+@numba.njit(nogil=True, fastmath=IN_ORDER)
 def _fill(logged: np.ndarray, values: np.ndarray) -> None:
     for i in range(len(values)):
         logged[i] = log1p(values[i])

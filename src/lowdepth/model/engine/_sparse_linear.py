@@ -14,6 +14,8 @@ import torch
 from fast_array_utils.numba import njit
 from torch.nn.functional import linear
 
+from ._fast_math import IN_ORDER
+
 if TYPE_CHECKING:
     from ._sparse_counts import SparseCounts
 
@@ -103,7 +105,7 @@ def _within(columns: np.ndarray, start: int, stop: int, first: int) -> tuple[int
     return start + int(np.searchsorted(own, first)), start + int(np.searchsorted(own, first + TILE_GENES))
 
 
-@numba.njit(nogil=True, fastmath=True)
+@numba.njit(nogil=True, fastmath=IN_ORDER)
 def _add_rows(total: np.ndarray, scales: np.ndarray, rows: np.ndarray, chosen: np.ndarray) -> None:
     """Add the chosen rows, each with its scale; four at a time, since writing the total takes longest."""
     quads = len(chosen) // 4 * 4
@@ -120,7 +122,7 @@ def _add_rows(total: np.ndarray, scales: np.ndarray, rows: np.ndarray, chosen: n
             total[k] += scales[j] * row[k]
 
 
-@numba.njit(nogil=True, fastmath=True)
+@numba.njit(nogil=True, fastmath=IN_ORDER)
 def _add_to_rows(rows: np.ndarray, chosen: np.ndarray, scales: np.ndarray, term: np.ndarray) -> None:
     """Add the term to the chosen rows, with each one's scale."""
     for j in range(len(chosen)):

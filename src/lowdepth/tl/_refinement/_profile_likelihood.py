@@ -18,6 +18,7 @@ from fast_array_utils.numba import njit
 from numpy.polynomial.chebyshev import chebpts1, chebvander
 
 from lowdepth.model.engine import sparse_linear
+from lowdepth.model.engine._fast_math import IN_ORDER
 from lowdepth.model.engine._fast_math import log as fast_log
 from lowdepth.model.engine._sparse_linear import gene_major
 
@@ -140,7 +141,7 @@ def _sums_over_nonzeros(  # noqa: PLR0917  numba takes no keyword-only arguments
     return out
 
 
-@numba.njit(nogil=True, fastmath=True)
+@numba.njit(nogil=True, fastmath=IN_ORDER)
 def _add_logs(total: np.ndarray, count: np.float32, terms: np.ndarray, scale: np.float32, shift: np.float32) -> None:
     for j in range(len(total)):
         total[j] += count * fast_log(scale * terms[j] + shift)
