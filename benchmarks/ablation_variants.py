@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from sampled_genes import SampledGenes
 from scvi import REGISTRY_KEYS
 from torch.nn.functional import one_hot
 
@@ -178,6 +179,7 @@ VARIANTS = {
     "full view 0.3": settings(reconstruction_weight=0.3),
     "full view 1": settings(reconstruction_weight=1.0),
     "full view 0, held-out UMIs": Variant(HeldOutTarget, {"reconstruction_weight": 0.0}),
+    "sampled genes": Variant(SampledGenes),
     "random start": settings(start_at_data=False),
     "Poisson": settings(gene_likelihood="poisson"),
     "dispersion per batch": settings(dispersion="gene-batch"),

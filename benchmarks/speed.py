@@ -29,6 +29,7 @@ import scvi
 import torch
 
 import lowdepth as ld
+from lowdepth.model._objective import sample_keep
 from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model.engine import take_rows, thinned_values
 from lowdepth.model.engine._likelihood import tiles
@@ -107,7 +108,7 @@ def floor(n_vars: int, precision: str, n_hidden: int = 128) -> float:
 def thinning(counts: Any) -> float:
     """Give the seconds that thinning a minibatch takes."""
     batch = take_rows(counts, np.arange(BATCH))
-    keep = torch.rand(BATCH)
+    keep = sample_keep(batch.total(), 10)
     return timed(lambda: thinned_values(batch, keep))
 
 
