@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ends (SIGTERM) exits with 143, as a shell says it.
     """
     parser = argparse.ArgumentParser(prog="lowdepth", description=ld.__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"%(prog)s {ld.__version__}")
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("demo", help="rescue the shallow cells of the shipped PBMC data and show how well")
     add_demo_arguments(command)
