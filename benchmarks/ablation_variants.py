@@ -15,7 +15,7 @@ from scvi import REGISTRY_KEYS
 from torch.nn.functional import one_hot
 
 import lowdepth as ld
-from lowdepth.model._encode import encode, encoder_input
+from lowdepth.model._encode import EncoderInput, encode, encoder_input
 from lowdepth.model._module import JointEmbeddingModule
 from lowdepth.model._objective import compare_views, sample_keep
 from lowdepth.model.engine import SparseCounts, thinned_values
@@ -34,17 +34,16 @@ class LibraryNormalised(JointEmbeddingModule):
 
     def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[View]:
         inputs = [(v * (1e4 / counts.sum_by_cell(v).clamp(min=1))[counts.rows]).log1p() for v in views]
-        return encode(self.z_encoder, counts, torch.stack(inputs), together=True)
+        return encode(self.z_encoder, counts, EncoderInput(torch.stack(inputs)), together=True)
 
 
 class DepthInLength(JointEmbeddingModule):
     """The encoder's input has the direction of the counts, and the logarithm of the depth as its length."""
 
     def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[View]:
-        inputs = [
-            encoder_input(counts, v, "direction") * (counts.sum_by_cell(v).log1p() / 5)[counts.rows] for v in views
-        ]
-        return encode(self.z_encoder, counts, torch.stack(inputs), together=True)
+        values, factor = encoder_input(counts, torch.stack(views), "direction")
+        log_depth = torch.stack([counts.sum_by_cell(view).log1p() for view in views])
+        return encode(self.z_encoder, counts, EncoderInput(values, factor * log_depth / 5), together=True)
 
 
 class ViewsApart(JointEmbeddingModule):

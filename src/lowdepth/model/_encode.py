@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from torch.distributions import Normal
 
 from .engine import log1p_of_counts, sparse_linear
@@ -11,7 +12,6 @@ from .engine import log1p_of_counts, sparse_linear
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import torch
     from scvi.nn import Encoder, FCLayers
 
     from .engine import SparseCounts
@@ -20,22 +20,34 @@ INPUTS = ("log1p", "direction")
 """What an encoder can be shown, see :func:`encoder_input`."""
 
 
-def encoder_input(counts: SparseCounts, values: torch.Tensor, kind: str) -> torch.Tensor:
-    """Turn the counts of a view into what the encoder is shown, in the same places.
+class EncoderInput(NamedTuple):
+    """What an encoder is shown of some views of cells.
+
+    The factors are those of a linear layer's outputs as well, of which there are fewer.
+    """
+
+    values: torch.Tensor
+    """In the places of the counts: views by ``n_nonzero``."""
+    factor: torch.Tensor | None = None
+    """By which each cell's values are multiplied, views by cells; ``None`` for ones."""
+
+
+def encoder_input(counts: SparseCounts, views: torch.Tensor, kind: str) -> EncoderInput:
+    """Turn the counts of views, views by ``n_nonzero``, into what the encoder is shown.
 
     The norm of log1p(counts) shrinks with depth, so that shallow cells slide to where the encoder
     puts an empty cell. Their ``"direction"`` has one length for all cells, the root of the
     number of genes, which makes the first layer's outputs of order one when training starts.
     """
-    logged = log1p_of_counts(values)
+    logged = log1p_of_counts(views)
     if kind == "log1p":
-        return logged
-    length = counts.sum_by_cell(logged.square()).sqrt().clamp(min=1e-6)
-    return logged * (counts.n_vars**0.5 / length)[counts.rows]
+        return EncoderInput(logged)
+    length = torch.stack([counts.sum_by_cell(view.square()) for view in logged]).sqrt().clamp(min=1e-6)
+    return EncoderInput(logged, counts.n_vars**0.5 / length)
 
 
 def encode(
-    encoder: Encoder, counts: SparseCounts, views: torch.Tensor, *, together: bool
+    encoder: Encoder, counts: SparseCounts, shown: EncoderInput, *, together: bool
 ) -> list[tuple[Normal, torch.Tensor]]:
     """Give the posterior of every view of the cells and a sample of it, as the encoder itself would from dense input.
 
@@ -45,14 +57,17 @@ def encode(
         An encoder that sees no covariates.
     counts
         The cells, for the places of the non-zeros.
-    views
-        The encoder's input in these places, views by ``n_nonzero``.
+    shown
+        The encoder's input.
     together
         Let batch norm see all views as one minibatch, as at its end it sees cells of all depths.
     """
     layers = encoder.encoder
     first = layers.fc_layers[0][0]
-    inputs = sparse_linear(counts, views, first.weight) + first.bias
+    inputs = sparse_linear(counts, shown.values, first.weight)
+    if shown.factor is not None:
+        inputs = inputs * shown.factor[:, :, None]
+    inputs = inputs + first.bias
     hidden: Iterable[torch.Tensor]
     if together:
         hidden = _after_first(layers, inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])

@@ -14,7 +14,7 @@ from torch.distributions.normal import Normal
 
 from lowdepth._checks import one_of
 
-from ._encode import INPUTS, encode, encoder_input
+from ._encode import INPUTS, EncoderInput, encode, encoder_input
 from ._objective import compare_views, sample_keep
 from .engine import SparseCounts, decoder_log_likelihood, thinned_values
 from .engine._precision import PRECISIONS
@@ -202,11 +202,9 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         }
 
     def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[tuple[Normal, torch.Tensor]]:
-        inputs = views
-        if self.log_variational:
-            inputs = [encoder_input(counts, values, self.encoder_input) for values in views]
-        stacked = torch.stack(inputs) if len(inputs) > 1 else inputs[0][None]  # a view of one needs no copy
-        return encode(self.z_encoder, counts, stacked, together=not self.is_published)
+        stacked = torch.stack(views) if len(views) > 1 else views[0][None]  # a view of one needs no copy
+        shown = encoder_input(counts, stacked, self.encoder_input) if self.log_variational else EncoderInput(stacked)
+        return encode(self.z_encoder, counts, shown, together=not self.is_published)
 
     def _log_likelihood(
         self, counts: SparseCounts, z: torch.Tensor, size: torch.Tensor, tensors: Mapping[str, Any]

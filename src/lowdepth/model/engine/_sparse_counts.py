@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from fast_array_utils.numba import njit
 
+from ._fast_math import vector_sum
+
 if TYPE_CHECKING:
     from fast_array_utils.types import CSBase
     from numpy.typing import NDArray
@@ -114,5 +116,5 @@ def _take_rows(
 def _row_sums(values: np.ndarray, row_starts: np.ndarray) -> np.ndarray:
     sums = np.empty(len(row_starts) - 1, np.float32)
     for i in numba.prange(len(sums)):
-        sums[i] = values[row_starts[i] : row_starts[i + 1]].sum()
+        sums[i] = vector_sum(values[row_starts[i] : row_starts[i + 1]])
     return sums
