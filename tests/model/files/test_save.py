@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import anndata as ad
@@ -271,7 +272,8 @@ def test_there_is_an_archived_model():
 
 
 CATEGORIES = {
-    "strings": ["x", "", "ü\ud800"],
+    # half a character, which pandas can hold where it does not keep its strings in pyarrow
+    "strings": ["x", "", "ü" if find_spec("pyarrow") else "ü\ud800"],
     "integers": [3, 5, 2**40],
     "bools": [True, False],
     "floats": [0.5, -0.0, 1e300],
