@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE))
+
+from _gallery import draw_gallery  # noqa: E402  which lies beside this file
 
 project = "lowdepth"
 author = metadata(project)["Author"]
@@ -45,6 +52,7 @@ typehints_defaults = "braces"
 always_use_bars_union = True
 
 myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 nb_execution_mode = "off"  # the tutorials are committed as they were run
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -72,6 +80,10 @@ intersphinx_mapping = (
 
 html_theme = "sphinx_book_theme"
 html_title = project
+html_favicon = "_static/favicon.svg"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_math_renderer = "mathml"
 html_theme_options = {"navbar_persistent": [], "navigation_with_keys": False, "show_toc_level": 2}
 
 
@@ -91,7 +103,22 @@ def show_public_bases(*event: Any) -> None:
     bases[:] = [base.__base__ if base.__name__ == "SafelySaved" else base for base in bases]
 
 
+def draw(_: Sphinx, page: str, source: list[str]) -> None:
+    """Put the pictures into the gallery."""
+    if page == "gallery":
+        source[0] = draw_gallery(source[0], HERE / "drawn")
+
+
+def write_formula(translator: Any, node: Any) -> None:
+    """Write a formula in the browser's own language: no script to fetch, so that it shows without a network too."""
+    display = "inline" if node.tagname == "math" else "block"
+    translator.body.append(convert(node.astext(), display=display))
+    raise SkipNode
+
+
 def setup(app: Sphinx) -> None:
     """Look at docstrings before napoleon does, and at bases before the type hints do."""
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
+    app.connect("source-read", draw)
     app.connect("autodoc-process-bases", show_public_bases, priority=0)
     app.connect("autodoc-process-docstring", break_lines, priority=0)

@@ -9,7 +9,15 @@ import pytest
 from nbclient import NotebookClient
 
 TUTORIALS = Path(__file__).parents[1] / "tutorials"
-offline = pytest.mark.parametrize("name", ["rescue_low_umi_cells.ipynb", "which_cells_to_keep.ipynb"])
+offline = pytest.mark.parametrize(
+    "name",
+    [
+        "rescue_low_umi_cells.ipynb",
+        "which_cells_to_keep.ipynb",
+        "labels_with_confidence.ipynb",
+        "map_new_cells.ipynb",
+    ],
+)
 
 
 def read(name):

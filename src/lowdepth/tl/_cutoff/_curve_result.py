@@ -22,9 +22,10 @@ class RecoveryCurve:
     params
         Label column, names of the models, depths, cutoff and number of neighbours.
     overall
-        One row per model and depth: accuracy and balanced accuracy with 95 % intervals, number of cells.
+        One row per ``model`` and ``depth``: ``accuracy`` and ``balanced_accuracy`` with 95 % intervals
+        (``accuracy_low``, ``accuracy_high`` and so on), number of cells ``n``.
     per_type
-        One row per model, depth and type: recall with interval, precision, number of cells.
+        One row per ``model``, ``depth`` and type (``label``): ``recall`` with interval, ``precision``, ``n``.
 
     Examples
     --------

@@ -26,12 +26,12 @@ class RecommendedCutoff:
     params
         What was asked for, with the number of cells that may be nothing but ambient RNA.
     cutoffs
-        First all cells, then one row per type: the cutoff in UMIs with its 95 % interval, the recovery at the
-        greatest depth, and the number of deep cells. Infinite where the target is out of reach, missing
-        where the data cannot say.
+        First all cells, then one row per type (``label``): the ``cutoff`` in UMIs with its 95 % interval
+        (``cutoff_low``, ``cutoff_high``), ``recovery_at_most``, that at the greatest depth, and the number of deep
+        cells ``n``. Infinite where the target is out of reach, missing where the data cannot say.
     kept
-        Numbers of cells, of all and by type and sample, that are kept, flagged and dropped, and that the usual
-        cutoffs of 200, 500 and 1,000 UMIs keep.
+        Numbers of cells ``n``, of all and by type and sample (``group``, ``name``), that are kept, flagged and dropped
+        (``keep``, ``flag``, ``drop``), and that the usual cutoffs keep (``at_200``, ``at_500``, ``at_1000``).
     curve
         What the cutoffs were read off; ``None`` where the data cannot say.
 

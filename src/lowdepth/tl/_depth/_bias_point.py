@@ -61,7 +61,8 @@ def bias_point(
     ``adata.obs["bias_point_distance"]`` : Euclidean distance to the bias point
     ``adata.obs["bias_point_collapse"]`` : collapse index
     ``adata.uns["bias_point"]`` : the parameters, ``point``, of ``n_latent`` numbers, and ``per_depth``, a data frame by
-    half decade of UMIs: median distance, median and quartiles of the collapse index, number of cells
+    half decade of UMIs (``umi_low`` inclusive, ``umi_high``): median ``distance``, median ``collapse`` index with
+    quartiles (``collapse_low``, ``collapse_high``), number of cells ``n``
 
     With an encoder that sees covariates (``encode_covariates=True``), each cell is compared with an empty
     cell of its own covariates, and ``point`` is the mean of these.

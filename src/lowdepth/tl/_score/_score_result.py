@@ -27,18 +27,21 @@ class LabelTransferScore:
         Label column, cutoff, number of neighbours, and what was scored: ``use_rep`` lists representations
         and transfers, ``transfer`` the latter alone.
     overall
-        One row per representation: accuracy, balanced accuracy and macro F1 with 95 % intervals, accuracy
-        of the most confident 50, 70 and 90 %, numbers of shallow (query) and deep (reference) cells.
+        One row per representation: ``accuracy``, ``balanced_accuracy`` and ``macro_f1`` with 95 % intervals
+        (``accuracy_low``, ``accuracy_high`` and so on), ``accuracy_most_confident_50``, ``_70`` and ``_90`` per cent,
+        ``n_query`` shallow and ``n_reference`` deep cells.
     per_type
-        One row per representation and type: recall with interval, precision, number of cells.
+        One row per ``representation`` and type (``label``): ``recall`` with interval, ``precision``, cells ``n``.
     per_depth
-        One row per representation and half decade of UMIs.
+        One row per ``representation`` and half decade of UMIs (``umi_low`` inclusive, ``umi_high``): accuracies as
+        overall, ``n``.
     confusion
-        One row per representation and pair of true and predicted type that occurs: number of cells.
+        One row per ``representation`` and pair of true (``label``) and ``predicted`` type that occurs: ``n``.
     risk_coverage
-        One row per representation and share of the most confident cells: their accuracy and lowest confidence.
+        One row per ``representation`` and ``coverage``, the share of the most confident cells: their ``accuracy`` and
+        lowest ``confidence``.
     per_batch
-        One row per representation and batch, if batches were asked for.
+        One row per ``representation`` and ``batch``, if batches were asked for: scores as overall, ``n``.
 
     Examples
     --------

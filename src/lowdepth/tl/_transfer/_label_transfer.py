@@ -122,8 +122,9 @@ def label_transfer(
     the ``method``; and with a model
 
     * ``calibration``, a data frame: depth bins (``umi_low`` inclusive, ``umi_high``), their
-      held-out cells, and accuracy, mean confidence and expected calibration error of these
-    * ``reliability``, a data frame: confidence and accuracy in tenths of confidence
+      ``n`` held-out cells, and ``accuracy``, mean ``confidence`` and expected calibration error ``ece`` of these
+    * ``reliability``, a data frame: ``confidence`` and ``accuracy`` of ``n`` cells, by ``depth_bin`` and tenths of
+      confidence
     * ``held_out``: ``total_umi``, ``label`` (codes) and ``probability`` of thinned reference cells,
       calibrated without them
     * ``prior``: type frequencies of the ``reference``, and of the ``query`` by depth bin

@@ -91,7 +91,7 @@ def map_query(
 
     ``adata.obsm["X_joint_embedding"]`` : the embedding, ``n_obs`` by ``n_latent``, float32
     ``adata.uns["joint_embedding"]`` : ``params``; ``n_shared_genes`` and ``n_missing_genes``; ``batches``, a data
-    frame of new batches and the known ones that they were taken for, if there are some
+    frame of new batches (``batch``) and the known ones that they were ``taken_for``, if there are some
 
     and with ``label_key`` all slots of :func:`lowdepth.tl.label_transfer`.
 
