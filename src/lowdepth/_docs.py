@@ -26,6 +26,10 @@ copy
 low_umi
     Cells with fewer UMIs than this are shallow, the others deep; 1,000 is the usual
     cutoff of quality control.""",
+    "ambient_profile": """\
+ambient_profile
+    Counts or shares of ambient RNA, one for each gene: an array in the order of the genes, a
+    series by their names, or an AnnData of empty droplets with their counts in ``X``.""",
     "use_rep": """\
 use_rep
     Key in ``obsm`` of the representation, ``n_obs`` by any number of dimensions.""",

@@ -17,6 +17,7 @@ class DepthKeys:
     log10_umi: str = "log10_umi"
     n_genes: str = "n_genes"
     low_umi: str = "low_umi"
+    max_ambient_share: str = "max_ambient_share"
     uns: str = "depth_metrics"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy as sc
 from helpers import CONTAINERS, SLOTS, assert_same, assert_unchanged, counts_adata, dense
 
 import lowdepth as ld
+from lowdepth._ambient import largest_share
 
 OBS_KEYS = ["total_umi", "log10_umi", "n_genes", "low_umi"]
 
@@ -124,3 +126,23 @@ def test_a_floor_of_zero_drops_nothing(adata):
     ld.pp.filter_low_umi(adata, 0)
     assert adata.n_obs == 60
     assert adata.obs["total_umi"].iloc[3] == 0
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_ambient_rna_at_most(adata, container):
+    empty = counts_adata()
+    empty.X = empty.X[:, ::-1].copy()
+    profile = dense(empty.X).sum(0)
+    adata.X = CONTAINERS[container](adata.X.toarray())
+    ld.pp.depth_metrics(adata, ambient_profile=empty)
+    share = adata.obs["max_ambient_share"].to_numpy()
+    np.testing.assert_array_equal(share, largest_share(dense(adata.X), profile))
+    assert len(np.unique(share)) > 5
+    adata.X = da.from_array(dense(adata.X), chunks=(7, 13))
+    ld.pp.depth_metrics(adata, ambient_profile=pd.Series(profile, adata.var_names)[::-1])
+    np.testing.assert_array_equal(adata.obs["max_ambient_share"], share)
+
+
+def test_a_profile_that_does_not_fit_changes_nothing(adata):
+    with assert_unchanged(adata), pytest.raises(ValueError, match="`ambient_profile` has shape"):
+        ld.pp.depth_metrics(adata, ambient_profile=[1, 2, 3])

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fast_array_utils import types
 from fast_array_utils.stats import sum as array_sum
 
+from lowdepth._ambient import ambient_counts, largest_share
 from lowdepth._checks import at_least, get_counts, total_umis, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from lowdepth._ambient import AmbientProfile
 
 
 @shared_docs
 def depth_metrics(
-    adata: AnnData, *, low_umi: float = 1000, layer: str | None = None, copy: bool = False
+    adata: AnnData,
+    *,
+    low_umi: float = 1000,
+    ambient_profile: AmbientProfile | None = None,
+    layer: str | None = None,
+    copy: bool = False,
 ) -> AnnData | None:
-    """Measure the depth of each cell.
+    """Measure the depth of each cell, and how much of it can be ambient RNA.
+
+    **Ambient RNA.** A cell with many ambient UMIs has the genes that ambient RNA brings, whatever else it holds. The
+    largest share of its UMIs that this allows is an upper bound, which one cell in twenty exceeds at most. It
+    is 1 where a cell may be nothing but ambient RNA: that of a shallow cell often is, since few
+    UMIs exclude little. :func:`lowdepth.tl.recommend_cutoff` knows types, so it can estimate the share, and says
+    more. The profile is taken as exact: sum up many empty droplets.
 
     Parameters
     ----------
     {adata}
     {low_umi}
+    {ambient_profile}
     {layer}
     {copy}
 
@@ -37,11 +53,13 @@ def depth_metrics(
     ``adata.obs["log10_umi"]`` : log10(``total_umi`` + 1)
     ``adata.obs["n_genes"]`` : number of genes with at least one UMI
     ``adata.obs["low_umi"]`` : whether the cell has fewer than ``low_umi`` UMIs
+    ``adata.obs["max_ambient_share"]`` : with an ambient profile, the share of the UMIs that can be ambient RNA at most
     ``adata.uns["depth_metrics"]`` : the parameters
 
     Raises
     ------
     {counts_errors}
+        Or the ambient profile does not fit.
 
     Examples
     --------
@@ -53,6 +71,8 @@ def depth_metrics(
     """
     at_least("low_umi", low_umi, 0)
     counts = get_counts(adata, layer)
+    ambient = None if ambient_profile is None else ambient_counts(ambient_profile, adata)
+    share = None if ambient is None else _largest_share(counts, ambient)
     total = total_umis(counts)
     n_genes = array_sum(counts > 0, axis=1, dtype=np.int64)
     n_genes = np.asarray(n_genes.compute() if isinstance(n_genes, types.DaskArray) else n_genes)
@@ -62,6 +82,8 @@ def depth_metrics(
     keys = DepthKeys()
     adata.obs[keys.n_genes] = n_genes
     adata.obs[keys.low_umi] = total < low_umi
+    if share is not None:
+        adata.obs[keys.max_ambient_share] = share
     adata.uns[keys.uns] = {"params": {"low_umi": low_umi, **({} if layer is None else {"layer": layer})}}
     return adata if copy else None
 
@@ -109,6 +131,14 @@ def filter_low_umi(
     write_depth(adata, total)
     adata._inplace_subset_obs(kept)
     return adata if copy else None
+
+
+def _largest_share(counts: Any, ambient: NDArray[np.float64]) -> NDArray[np.float64]:
+    if isinstance(counts, types.DaskArray):
+        of_whole_cells = counts.rechunk({1: -1})
+        shares = of_whole_cells.map_blocks(largest_share, ambient, dtype=np.float64, drop_axis=1, meta=np.empty(0))
+        return np.asarray(shares.compute())
+    return largest_share(counts, ambient)
 
 
 def write_depth(adata: AnnData, total: np.ndarray) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from lowdepth._ambient import Ambient, ambient_counts, explain_by_ambient, type_profiles
 from lowdepth._checks import at_least, labels, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CutoffKeys, TransferKeys
@@ -17,7 +18,6 @@ from lowdepth.tl._cells._deep_cells import grid_of, least_voters
 from lowdepth.tl._score._predictions import finished_transfer
 from lowdepth.tl._score._score_tables import stacked
 
-from ._ambient import Ambient, ambient_counts, explain_by_ambient, type_profiles
 from ._crossing import ALL_CELLS
 from ._curve_result import RecoveryCurve
 from ._cutoff_result import RecommendedCutoff
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from fast_array_utils.types import CSBase
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
     from scvi.model.base import BaseModelClass
 
+    from lowdepth._ambient import AmbientProfile
     from lowdepth._random import Rng
 
     from ._measured_cutoff import MeasuredCutoff
@@ -52,7 +53,7 @@ def recommend_cutoff(
     low_umi: float = 1000,
     sample_key: str | None = None,
     transfer: str | None = None,
-    ambient_profile: ArrayLike | AnnData | None = None,
+    ambient_profile: AmbientProfile | None = None,
     n_neighbors: int = 15,
     n_clusters: int = 10,
     max_cells: int = 2000,
@@ -101,8 +102,7 @@ def recommend_cutoff(
         Column of ``obs``; counts what is kept of each sample too.
     transfer
         ``key_added`` of a finished label transfer; ``None`` takes ``"label_transfer"``, if it is there.
-    ambient_profile
-        Counts or shares of ambient RNA, one for each gene, or an AnnData of empty droplets.
+    {ambient_profile}
     n_neighbors
         Deep cells that vote.
     n_clusters

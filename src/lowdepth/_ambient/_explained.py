@@ -1,18 +1,15 @@
-"""How much of a cell ambient RNA explains, and whether it says more than that."""
+"""How much of a cell ambient RNA explains beside known types, and whether the cell says more than that."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from anndata import AnnData
 from scipy.special import logsumexp, softmax
-
-from lowdepth._checks import get_counts, numbers
 
 if TYPE_CHECKING:
     from fast_array_utils.types import CSBase
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 SHARES = np.linspace(0, 1, 11)
 """Of ambient RNA in a cell, which are compared."""
@@ -29,27 +26,6 @@ class Ambient(NamedTuple):
 
     share: NDArray[np.float64]
     only: NDArray[np.bool_]
-
-
-def ambient_counts(profile: ArrayLike | AnnData, adata: AnnData) -> NDArray[np.float64]:
-    """Get one number for each gene: the user's own, or the sums over the user's empty droplets."""
-    if isinstance(profile, AnnData):
-        absent = adata.var_names.difference(profile.var_names)
-        if len(absent):
-            msg = f"`ambient_profile` lacks {len(absent)} genes of adata, e.g. {absent[0]!r}; pass droplets with all"
-            raise ValueError(msg)
-        # before the selection of genes, which a view would copy
-        sums: Any = np.ravel(get_counts(profile, None).sum(axis=0))
-        values = np.asarray(sums, np.float64)[profile.var_names.get_indexer(adata.var_names)]
-    else:
-        values = numbers(profile, "`ambient_profile`")
-    if values.shape != (adata.n_vars,):
-        msg = f"`ambient_profile` has shape {values.shape}; expected one number for each of {adata.n_vars} genes"
-        raise ValueError(msg)
-    if not (np.isfinite(values).all() and (values >= 0).all() and values.sum() > 0):
-        msg = "`ambient_profile` holds numbers that are negative or not finite, or only zeros; give counts or shares"
-        raise ValueError(msg)
-    return values
 
 
 def type_profiles(counts: CSBase, codes: NDArray[np.integer]) -> NDArray[np.float64]:

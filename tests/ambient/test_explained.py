@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
-from anndata import AnnData
 from scipy import stats
 
-from lowdepth.tl._cutoff._ambient import LEVEL, SHARES, ambient_counts, explain_by_ambient, type_profiles
+from lowdepth._ambient import explain_by_ambient, type_profiles
+from lowdepth._ambient._explained import LEVEL, SHARES
 
 N_GENES = 200
 
@@ -75,31 +74,3 @@ def test_genes_that_no_profile_knows_say_nothing(profiles):
 def test_profiles_of_types_are_sums():
     counts = sp.csr_matrix(np.array([[1.0, 0], [2, 3], [4, 0]]))
     assert type_profiles(counts, np.array([2, 0, 2])).tolist() == [[2, 3], [5, 0]]
-
-
-def cells(n_vars=4):
-    return AnnData(np.ones((2, n_vars), np.float32), var=pd.DataFrame(index=[f"gene {j}" for j in range(n_vars)]))
-
-
-def test_empty_droplets_are_summed_up_gene_by_gene():
-    empty = cells(5)[:, [4, 2, 0, 3, 1]].copy()
-    empty.X = np.array([[9, 2, 0, 3, 1], [9, 0, 1, 0, 0]], np.float32)
-    assert ambient_counts(empty, cells()).tolist() == [1, 1, 2, 3]
-    empty.X = sp.csr_matrix(empty.X)
-    assert ambient_counts(empty, cells()).tolist() == [1, 1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("profile", "match"),
-    [
-        ([1, 2], r"shape \(2,\); expected one number for each of 4 genes"),
-        ([1, 2, 3, -1], "negative or not finite"),
-        ([1, 2, 3, np.nan], "negative or not finite"),
-        ([0, 0, 0, 0], "only zeros"),
-        (["a", "b", "c", "d"], "not a number"),
-        (cells(3), "lacks 1 genes of adata, e.g. 'gene 3'"),
-    ],
-)
-def test_bad_profiles(profile, match):
-    with pytest.raises(ValueError, match=match):
-        ambient_counts(profile, cells())
