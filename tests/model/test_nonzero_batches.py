@@ -111,26 +111,33 @@ def test_length(manager):
     assert len(NonzeroLoader(manager, batch_size=10, drop_last=True)) == 5
 
 
-@pytest.mark.parametrize("drop_dataset_tail", [True, False])
-@pytest.mark.parametrize("drop_last", [True, False])
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_replicas_share_out_the_cells_as_those_of_scvi_tools(
-    manager, shuffle, drop_last, drop_dataset_tail, monkeypatch
-):
+def test_several_processes_share_out_the_cells(manager, monkeypatch):
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    options = {"distributed_sampler": True, "drop_last": drop_last, "drop_dataset_tail": drop_dataset_tail}
-    n_cells = 0
+    shares = []
     for rank in range(2):
         monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
-        ours, theirs = loaders(manager, batch_size=5, shuffle=shuffle, **options)
-        assert_same_batches(ours, theirs)
-        n_cells += sum(batch[X_KEY].n_obs for batch in ours) // 2
-    assert n_cells == (50 if drop_last else 56 if drop_dataset_tail else 58)
+        loader = NonzeroLoader(manager, batch_size=5, shuffle=True, joined_seed=1)
+        shares.append(torch.cat([batch[X_KEY].dense() for batch in loader]))
+    assert [len(share) for share in shares] == [30, 27]
+    everything = manager.get_from_registry(X_KEY).toarray()
+    assert sorted(map(tuple, torch.cat(shares).tolist())) == sorted(map(tuple, everything.tolist()))
+
+
+def test_processes_split_the_cells_as_the_first_one_does(manager, monkeypatch):
+    splitter = NonzeroDataSplitter(manager, train_size=0.5, batch_size=10)
+    first = [np.arange(20), np.arange(20, 57), np.arange(0), 7]
+    strategy = SimpleNamespace(root_device=CPU, broadcast=lambda own: first)
+    splitter.trainer = SimpleNamespace(strategy=strategy, world_size=2)
+    splitter.setup()
+    assert splitter.train_idx is first[0]
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
+    assert splitter.val_dataloader().sampler.seed == 7
 
 
 def splitter_of(kind, manager, **options):
     splitter = kind(manager, batch_size=10, **options)
-    splitter.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=CPU))
+    splitter.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=CPU), world_size=1)
     with seeded(4):
         splitter.setup()
     return splitter

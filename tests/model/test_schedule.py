@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import ceil
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lowdepth.model._schedule import epochs_for
+from lowdepth.model._schedule import TutorialSteps, epochs_for
 
 
 @pytest.mark.parametrize(("n_obs", "epochs"), [(48_074, 25), (11_643, 100), (2_300, 400), (1_000_000, 25), (2, 400)])
@@ -22,3 +23,10 @@ def test_as_many_steps_as_the_tutorial_where_the_bounds_allow(n_obs, batch_size)
     assert 25 <= epochs <= 400
     assert epochs * steps >= 2300 or epochs == 400
     assert (epochs - 1) * steps < 2300 or epochs == 25
+
+
+@pytest.mark.parametrize(("n_ranks", "epochs"), [(1, 100), (4, 384)])
+def test_devices_make_steps_together(n_ranks, epochs):
+    trainer = SimpleNamespace(world_size=n_ranks, fit_loop=SimpleNamespace(max_epochs=0))
+    TutorialSteps(11_643, 512).setup(trainer, None, "fit")
+    assert trainer.fit_loop.max_epochs == epochs == epochs_for(11_643, 512 * n_ranks)

@@ -21,8 +21,9 @@ from ._fading import FadingReconstruction
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import hidden_units_for, resolve_preset
-from ._schedule import epochs_for
+from ._schedule import TutorialSteps, epochs_for
 from .files import SafelySaved
+from .ranks import RanksPlan, RanksRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,6 +78,8 @@ class JointEmbedding(SafelySaved):
     """
 
     _module_cls = JointEmbeddingModule
+    _training_plan_cls = RanksPlan
+    _train_runner_cls = RanksRunner
 
     def __init__(
         self,
@@ -161,7 +164,7 @@ class JointEmbedding(SafelySaved):
             Passes over the data; ``None`` takes as many as make the tutorial's 2,300
             optimiser steps, at least 25 and at most 400.
         batch_size
-            Cells per optimiser step.
+            Cells per optimiser step, on each device.
         lr
             Learning rate of Adam.
         train_size
@@ -172,11 +175,23 @@ class JointEmbedding(SafelySaved):
         datasplitter_kwargs
             Arguments of :class:`scvi.dataloaders.DataSplitter`.
         **train_kwargs
-            Further ones of :meth:`scvi.model.SCVI.train` and Lightning's trainer.
+            Further ones of :meth:`scvi.model.SCVI.train` and Lightning's trainer, ``devices``, ``strategy`` and
+            ``num_nodes`` among them: W devices with ``batch_size`` B compute what one does with W times B.
+            Each has other cells, and batch norm and the views' correlation are over the cells of all.
+
+        Raises
+        ------
+        NotImplementedError
+            Several devices are to train on dense counts, in a notebook's processes, or with another strategy than DDP.
+        ValueError
+            Early stopping watches cells that are held out, and none are; or there are fewer cells than devices.
         """
+        callbacks = [*(train_kwargs.pop("callbacks", None) or []), *self._callbacks()]
         if self.adata is not None:
             n_train = ceil(self.adata.n_obs * train_size)
-            max_epochs = max_epochs or epochs_for(n_train, batch_size)
+            if max_epochs is None:
+                max_epochs = epochs_for(n_train, batch_size)
+                callbacks.append(TutorialSteps(n_train, batch_size))
             # batch normalisation fails on one cell: leave out one or two, others in each epoch
             drop_last = n_train > batch_size and 0 < n_train % batch_size < 3
             datasplitter_kwargs = {"drop_last": drop_last, **(datasplitter_kwargs or {})}
@@ -186,7 +201,6 @@ class JointEmbedding(SafelySaved):
             msg = f"early stopping watches {watched!r} of cells that are held out, and none are: pass train_size=0.9"
             raise ValueError(msg)
         validation = {"check_val_every_n_epoch": 1} if holds_out else {}
-        train_kwargs["callbacks"] = [*(train_kwargs.get("callbacks") or []), *self._callbacks()]
         if self.module is not None:
             # a model that was trained or loaded is in evaluation mode, where scvi-tools skips the joint embedding
             self.module.train()
@@ -197,7 +211,7 @@ class JointEmbedding(SafelySaved):
             plan_kwargs={"lr": lr, "with_thinned": True, **(plan_kwargs or {})},
             datasplitter_kwargs=datasplitter_kwargs,
             # Lightning warns when an epoch has fewer steps than it waits between two entries in the log
-            **{"log_every_n_steps": 1, **validation, **train_kwargs},
+            **{"log_every_n_steps": 1, "callbacks": callbacks, **validation, **train_kwargs},
         )
 
     def _callbacks(self) -> Iterator[Callback]:

@@ -14,11 +14,13 @@ from torch.distributions.normal import Normal
 
 from lowdepth._checks import one_of
 
+from ._criteria import thinning_stability
 from ._encode import INPUTS, EncoderInput, encode, encoder_input
 from ._objective import compare_views, sample_keep
 from .engine import SparseCounts, decoder_log_likelihood, thinned_values
 from .engine._precision import PRECISIONS
 from .engine._sparse_linear import gene_major
+from .ranks import cells_per_rank, n_ranks, with_joined_batch_norm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +74,8 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
                 msg = f"`n_decoder_layers={n_decoder_layers}`: it has to lie between 1 and `n_layers={len(layers)}`"
                 raise ValueError(msg)
             self.decoder.px_decoder.fc_layers = layers[:n_decoder_layers]
+        with_joined_batch_norm(self)
+        self._freeze_what_no_loss_reaches()
         first = self.z_encoder.encoder.fc_layers[0][0]
         first.weight.data = gene_major(first.weight.data)
         if self.dense_only and not self.is_published:
@@ -80,6 +84,18 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
                 f"which cannot take {self.dense_only}; leave that out, or pass preset='paper'"
             )
             raise ValueError(msg)
+
+    def _freeze_what_no_loss_reaches(self) -> None:
+        """Leave out of the training what scvi-tools builds for other settings: several devices would wait for it."""
+        unused = {
+            self.l_encoder: self.use_observed_lib_size,
+            self.decoder.px_r_decoder: self.dispersion != "gene-cell",
+            self.decoder.px_dropout_decoder: self.gene_likelihood != "zinb",
+            getattr(self, "px_r", None): self.gene_likelihood == "poisson",
+        }
+        for part, is_unused in unused.items():
+            if is_unused and part is not None:
+                part.requires_grad_(False)  # noqa: FBT003  torch's own
 
     @property
     def is_published(self) -> bool:
@@ -139,13 +155,19 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         counts: SparseCounts = tensors[X_KEY]
         total = counts.total()
         views = [counts.values]
+        thins = (self.use_joint_embedding or self.denoising_weight) if self.training else with_thinned
         # correlations over a minibatch need two cells
-        needs_thinned = (self.use_joint_embedding or self.denoising_weight) and counts.n_obs > 1
-        if needs_thinned and (self.training or with_thinned):
+        if thins and n_ranks() * counts.n_obs > 1:
             views.append(self._thin(counts, total))
-        (posterior, z), *thinned = self._encode(counts, views)
+        is_judged = not self.training and with_thinned and counts.n_obs > 2
+        if is_judged:
+            half = torch.full_like(total, 0.5)
+            views += [thinned_values(counts, half), thinned_values(counts, half)]
+        (posterior, z), *others = self._encode(counts, views)
+        thinned, halves = others[:1], others[1:]
         kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
-        loss = kl_weight * kl.mean()
+        n_cells = cells_per_rank(kl)
+        loss = kl_weight * kl.sum() / n_cells
 
         # both views have to explain the full counts, each as much as its weight says; the first one is reported
         full = self.reconstruction_weight if reconstruction_weight is None else reconstruction_weight
@@ -154,13 +176,21 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
             decoded.append((full, z))
         likelihoods = [self._log_likelihood(counts, sample, total, tensors) for _, sample in decoded]
         for (weight, _), likelihood in zip(decoded, likelihoods, strict=True):
-            loss = loss - weight * likelihood.total / counts.n_obs
+            loss = loss - weight * likelihood.total / n_cells
 
         metrics: dict[str, torch.Tensor] = {}
         if thinned and self.use_joint_embedding:
             metrics = self._compare((posterior, z), thinned[0])
             weight = self.joint_embedding_weight if joint_embedding_weight is None else joint_embedding_weight
             loss = loss + weight * metrics["cco_loss"] + self.variance_weight * metrics["variance_loss"]
+        if is_judged:
+            _, z_thin = thinned[0]
+            of_thinned = (
+                likelihoods[0] if self.denoising_weight else self._log_likelihood(counts, z_thin, total, tensors)
+            )
+            metrics["thinned_nll"] = -of_thinned.by_cell.mean()
+            one, other = (half.loc for half, _ in halves)
+            metrics["thinning_stability"] = thinning_stability(one, other, total)
         return LossOutput(
             loss=loss,
             reconstruction_loss=-likelihoods[0].by_cell,

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from scvi import REGISTRY_KEYS
 from scvi.data import AnnTorchDataset
-from scvi.dataloaders import BatchDistributedSampler, DataSplitter
+from scvi.dataloaders import DataSplitter
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
 from .engine import take_rows
+from .ranks import JoinedBatches
 
 if TYPE_CHECKING:
     from fast_array_utils.types import CSBase
@@ -70,8 +71,9 @@ class NonzeroLoader(DataLoader):  # type: ignore[misc]  # torch is not followed
     """Minibatches of a :class:`NonzeroDataset`, in the order that scvi-tools' own have under the same seed.
 
     They are cut in this process whatever ``scvi.settings.dl_num_workers`` says: it takes a
-    millisecond, and the threads that cut them do not survive a fork. ``load_sparse_tensor`` is
-    there for scvi-tools, which passes it to all loaders; these minibatches are always sparse.
+    millisecond, and the threads that cut them do not survive a fork. ``load_sparse_tensor`` and
+    ``distributed_sampler`` are there for scvi-tools, which passes them to all loaders: these minibatches
+    are always sparse, and with a ``joined_seed`` they are one process's share of those of several.
     """
 
     def __init__(
@@ -82,23 +84,17 @@ class NonzeroLoader(DataLoader):  # type: ignore[misc]  # torch is not followed
         batch_size: int,
         shuffle: bool = False,
         drop_last: bool = False,
-        drop_dataset_tail: bool = False,
         distributed_sampler: bool = False,
         load_sparse_tensor: bool = True,
+        joined_seed: int | None = None,
         counts: CSBase | None = None,
         resident: bool = False,
         **loader_kwargs: Any,
     ) -> None:
         dataset = NonzeroDataset(adata_manager, indices, counts=counts, resident=resident)
         sampler: Any
-        if distributed_sampler:
-            sampler = BatchDistributedSampler(
-                dataset,
-                batch_size=batch_size,
-                drop_last=drop_last,
-                drop_dataset_tail=drop_dataset_tail,
-                shuffle=shuffle,
-            )
+        if joined_seed is not None:
+            sampler = JoinedBatches(dataset, batch_size=batch_size, shuffle=shuffle, seed=joined_seed)
         else:
             cells = RandomSampler(dataset) if shuffle else SequentialSampler(dataset)
             sampler = BatchSampler(cells, batch_size, drop_last)
@@ -116,6 +112,12 @@ class NonzeroDataSplitter(DataSplitter):  # type: ignore[misc]  # scvi-tools is 
     def setup(self, stage: str | None = None) -> None:
         """Split the cells, and decide where the counts will be."""
         super().setup(stage)
+        if self.trainer.world_size > 1:
+            # without a seed each process would split the cells in its own way
+            own = self.train_idx, self.val_idx, self.test_idx, int(torch.randint(2**31, ()))
+            *split, seed = self.trainer.strategy.broadcast(own)
+            self.train_idx, self.val_idx, self.test_idx = split
+            self.data_loader_kwargs["joined_seed"] = seed
         counts = sorted_csr(self.adata_manager.get_from_registry(X_KEY))
         device = self.trainer.strategy.root_device
         self.resident = None

@@ -6,6 +6,11 @@ from typing import NamedTuple
 
 import torch
 
+from .ranks import moments, sum_over_ranks
+
+SMALLEST_VARIANCE = 1e-30
+"""Of a dimension that has collapsed: the root of zero would have no slope."""
+
 
 class CrossCorrelation(NamedTuple):
     """The two parts of the cross-correlation objective."""
@@ -17,7 +22,7 @@ class CrossCorrelation(NamedTuple):
 
 
 def cross_correlation(z_thin: torch.Tensor, z_full: torch.Tensor) -> CrossCorrelation:
-    """Compare the views' embeddings, cells by dimensions, each dimension z-scored over the minibatch.
+    """Compare the views' embeddings, cells by dimensions, each dimension z-scored over the minibatch of all ranks.
 
     Svensson 2026, doi:10.64898/2026.02.11.705441.
 
@@ -25,15 +30,16 @@ def cross_correlation(z_thin: torch.Tensor, z_full: torch.Tensor) -> CrossCorrel
     >>> bool(cross_correlation(z, z).invariance < 1e-9)
     True
     """
-    thin, full = ((z - z.mean(0)) / (z.std(0, correction=0) + 1e-8) for z in (z_thin, z_full))
-    correlation = thin.t() @ full / len(z_full)
+    centred, _, variance, n_cells = moments(torch.cat([z_thin, z_full], dim=1))
+    thin, full = (centred / (variance.clamp(min=SMALLEST_VARIANCE).sqrt() + 1e-8)).chunk(2, dim=1)
+    correlation = sum_over_ranks(thin.t() @ full) / n_cells
     diagonal = correlation.diagonal()
     return CrossCorrelation((1 - diagonal).square().sum(), correlation.square().sum() - diagonal.square().sum())
 
 
 def variance_hinge(z: torch.Tensor) -> torch.Tensor:
     """Penalise dimensions whose standard deviation is below one, as VICReg does (Bardes et al., ICLR 2022)."""
-    return torch.relu(1 - z.std(0, correction=0)).mean()
+    return torch.relu(1 - moments(z).variance.clamp(min=SMALLEST_VARIANCE).sqrt()).mean()
 
 
 def compare_views(z_thin: torch.Tensor, z_full: torch.Tensor, lambda_off_diag: float) -> dict[str, torch.Tensor]:
@@ -43,7 +49,7 @@ def compare_views(z_thin: torch.Tensor, z_full: torch.Tensor, lambda_off_diag: f
         "cco_loss": parts.invariance + lambda_off_diag * parts.redundancy,
         "cco_invariance": parts.invariance,
         "cco_redundancy": parts.redundancy,
-        "variance_loss": (variance_hinge(z_full) + variance_hinge(z_thin)) / 2,
+        "variance_loss": variance_hinge(torch.cat([z_thin, z_full], dim=1)),
     }
 
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from math import ceil
+from typing import TYPE_CHECKING
+
+from lightning.pytorch.callbacks import Callback
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
 
 TUTORIAL_STEPS, TUTORIAL_EPOCHS, MOST_EPOCHS = 2300, 25, 400
 
@@ -19,3 +25,22 @@ def epochs_for(n_obs: int, batch_size: int) -> int:
     """
     steps_per_epoch = ceil(n_obs / batch_size)
     return min(max(ceil(TUTORIAL_STEPS / steps_per_epoch), TUTORIAL_EPOCHS), MOST_EPOCHS)
+
+
+class TutorialSteps(Callback):  # type: ignore[misc]  # Lightning is not followed
+    """Train for :func:`epochs_for` the cells, in the minibatches of all devices together.
+
+    Parameters
+    ----------
+    n_obs
+        Cells to train on.
+    batch_size
+        Cells of a minibatch on one device.
+    """
+
+    def __init__(self, n_obs: int, batch_size: int) -> None:
+        self.n_obs, self.batch_size = n_obs, batch_size
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Set the number of epochs."""
+        trainer.fit_loop.max_epochs = epochs_for(self.n_obs, self.batch_size * trainer.world_size)

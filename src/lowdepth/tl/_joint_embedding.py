@@ -39,6 +39,9 @@ def joint_embedding(
     batch_size: int = 512,
     lr: float = 0.004,
     accelerator: str = "auto",
+    devices: int | list[int] | str = "auto",
+    num_nodes: int = 1,
+    strategy: str = "auto",
     rng: Rng = 0,
     key_added: str = "X_joint_embedding",
     progress_bar: bool = True,
@@ -51,7 +54,7 @@ def joint_embedding(
 
     Trains :class:`lowdepth.model.JointEmbedding` on all cells and all genes, deep and shallow
     together: the deep ones, thinned at random in every step, teach it what depth does. Use
-    that class instead for Lightning's further options (callbacks, loggers, several devices).
+    that class instead for Lightning's further options (callbacks, loggers).
 
     Parameters
     ----------
@@ -69,11 +72,14 @@ def joint_embedding(
         Passes over the data; ``None`` takes as many as make the tutorial's 2,300 optimiser
         steps, at least 25 and at most 400.
     batch_size
-        Cells per optimiser step.
+        Cells per optimiser step, on each device.
     lr
         Learning rate of Adam.
     accelerator
         ``"cpu"``, ``"gpu"``, ``"mps"`` or ``"auto"``, as Lightning has it.
+    devices, num_nodes, strategy
+        Several devices, as Lightning has them, each in a process of its own that runs the whole script. W of
+        them with ``batch_size`` B compute what one does with W times B; ``"auto"`` is one device.
     rng
         Seed or generator. An integer gives the same result again with the same number of threads,
         whose sums round differently; the global random state is left as it was.
@@ -145,6 +151,9 @@ def joint_embedding(
             batch_size=batch_size,
             lr=lr,
             accelerator=accelerator,
+            devices=devices,
+            num_nodes=num_nodes,
+            strategy=strategy,
             enable_progress_bar=progress_bar,
         )
         adata.obsm[keys.obsm] = model.get_latent_representation()
@@ -159,6 +168,7 @@ def joint_embedding(
         "max_epochs": len(model.history["train_loss"]),
         "batch_size": batch_size,
         "lr": lr,
+        "n_devices": model.trainer.world_size,
         **seed_record(rng),
         **model_kwargs,
     }

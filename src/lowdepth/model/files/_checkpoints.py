@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from shutil import rmtree
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -20,8 +24,14 @@ def our_checkpoints() -> Iterator[None]:
     """Let :class:`scvi.train.SaveCheckpoint` find the best weights in what our models' ``save`` wrote.
 
     It saves with the model's own method, but reads with a function of its own, and has no hook for another.
+    Where several processes train, each of them tidies up: another one may have been quicker.
     """
-    with patch.object(_callbacks, "_load_saved_files", _best_weights):
+    tidying = SimpleNamespace(path=os.path, remove=lambda path: Path(path).unlink(missing_ok=True))
+    with (
+        patch.object(_callbacks, "_load_saved_files", _best_weights),
+        patch.object(_callbacks, "os", tidying),
+        patch.object(_callbacks, "rmtree", partial(rmtree, ignore_errors=True)),
+    ):
         yield
 
 

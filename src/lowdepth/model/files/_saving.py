@@ -40,7 +40,8 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
 
         The files hold no code, know their checksums, and are there whole or not at all: an error, a full
         disk or a kill leaves what was saved before. What is promised and what is refused stands in the
-        documentation under "Model files".
+        documentation under "Model files". Of several processes that trained the model together, the first
+        one saves it.
 
         Parameters
         ----------
@@ -83,6 +84,8 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
         if dataset_kwargs and not save_anndata:
             msg = f"{sorted(dataset_kwargs)} are for writing the cells; leave them out, or pass save_anndata=True"
             raise TypeError(msg)
+        if not getattr(getattr(self, "trainer", None), "is_global_zero", True):
+            return
         for path in (document_path(folder, start), pickle_path(folder, start)):
             if path.exists() and not overwrite:
                 msg = f"{str(path)!r} already exists; name another folder or prefix, or pass overwrite=True"
