@@ -46,6 +46,7 @@ NAMES = {
         "refine_low_umi",
         "thinning_stability",
         "tsne",
+        "umap",
     ],
 }
 PUBLIC = {

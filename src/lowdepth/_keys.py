@@ -30,7 +30,7 @@ class EmulateKeys:
 
 @dataclass(frozen=True)
 class EmbeddingKeys:
-    """Written by :func:`lowdepth.tl.joint_embedding` and :func:`lowdepth.tl.tsne`."""
+    """Written by :func:`lowdepth.tl.joint_embedding`, :func:`lowdepth.tl.tsne` and :func:`lowdepth.tl.umap`."""
 
     obsm: str
 

@@ -16,7 +16,7 @@ from .ranks import JoinedBatches
 
 if TYPE_CHECKING:
     from fast_array_utils.types import CSBase
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
     from scvi.data import AnnDataManager
 
 X_KEY = REGISTRY_KEYS.X_KEY
@@ -108,6 +108,9 @@ class NonzeroDataSplitter(DataSplitter):  # type: ignore[misc]  # scvi-tools is 
     """
 
     data_loader_cls = NonzeroLoader
+    train_idx: NDArray[np.int64]
+    val_idx: NDArray[np.int64]
+    test_idx: NDArray[np.int64]
 
     def setup(self, stage: str | None = None) -> None:
         """Split the cells, and decide where the counts will be."""
@@ -115,8 +118,7 @@ class NonzeroDataSplitter(DataSplitter):  # type: ignore[misc]  # scvi-tools is 
         if self.trainer.world_size > 1:
             # without a seed each process would split the cells in its own way
             own = self.train_idx, self.val_idx, self.test_idx, int(torch.randint(2**31, ()))
-            *split, seed = self.trainer.strategy.broadcast(own)
-            self.train_idx, self.val_idx, self.test_idx = split
+            self.train_idx, self.val_idx, self.test_idx, seed = self.trainer.strategy.broadcast(own)
             self.data_loader_kwargs["joined_seed"] = seed
         counts = sorted_csr(self.adata_manager.get_from_registry(X_KEY))
         device = self.trainer.strategy.root_device

@@ -19,6 +19,7 @@ from ._transfer._label_transfer import label_transfer
 from ._transfer._map_query import map_query
 from ._transfer._prediction_sets import prediction_sets
 from ._tsne import tsne
+from ._umap import umap
 
 __all__ = [
     "Comparison",
@@ -38,4 +39,5 @@ __all__ = [
     "refine_low_umi",
     "thinning_stability",
     "tsne",
+    "umap",
 ]
