@@ -24,5 +24,5 @@ def thinning_stability(one: torch.Tensor, other: torch.Tensor, total: torch.Tens
     mean, depth = mean - mean.mean(0), total.log() - total.log().mean()
     # what goes along with the logarithm of depth is no signal
     beside = mean - torch.outer(depth, depth @ mean / depth.square().sum().clamp(min=1e-12))
-    signal = (beside.square().sum() / (len(mean) - 2) - 1.5 * noise).clamp(min=0)
+    signal = (beside.square().sum() / max(len(mean) - 2, 1) - 1.5 * noise).clamp(min=0)
     return signal / (signal + noise).clamp(min=1e-12)

@@ -159,7 +159,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         # correlations over a minibatch need two cells
         if thins and n_ranks() * counts.n_obs > 1:
             views.append(self._thin(counts, total))
-        is_judged = not self.training and with_thinned and counts.n_obs > 2
+        is_judged = len(views) > 1 and not self.training
         if is_judged:
             half = torch.full_like(total, 0.5)
             views += [thinned_values(counts, half), thinned_values(counts, half)]

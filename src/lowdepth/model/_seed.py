@@ -6,7 +6,6 @@ import os
 import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 import numpy as np
 import scvi
@@ -31,6 +30,10 @@ def as_seed(rng: Rng) -> int:
     )
 
 
+VARIABLES = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")
+"""By which Lightning tells the seed to processes that it starts; where they are it tells by others, which stay."""
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed scvi-tools, torch, numpy and Python inside; restore all of them on the way out.
@@ -38,7 +41,9 @@ def seeded(seed: int) -> Iterator[None]:
     scvi-tools draws from the global generators, so they are borrowed rather than replaced.
     """
     numpy_state, python_state, scvi_seed = np.random.get_state(), random.getstate(), scvi.settings.seed  # noqa: NPY002
-    with torch.random.fork_rng(), patch.dict(os.environ):
+    variables = {name: os.environ.get(name) for name in VARIABLES}
+    # torch warns of several GPUs unless they are listed
+    with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
         try:
             scvi.settings.seed = seed
             yield
@@ -46,3 +51,7 @@ def seeded(seed: int) -> Iterator[None]:
             np.random.set_state(numpy_state)  # noqa: NPY002
             random.setstate(python_state)
             scvi.settings._seed = scvi_seed
+            for name, value in variables.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value

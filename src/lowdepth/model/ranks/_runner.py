@@ -12,6 +12,7 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from scvi.dataloaders import DataSplitter
 from scvi.train import TrainRunner
 from scvi.train._callbacks import LoudEarlyStopping
+from scvi.train._config import merge_kwargs
 from scvi.train._logger import SimpleLogger
 
 from ._sums import joined
@@ -33,6 +34,7 @@ class RanksRunner(TrainRunner):  # type: ignore[misc]  # scvi-tools is not typed
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
+        options = merge_kwargs(options.pop("trainer_config", None), options, name="trainer")
         callbacks = [*(options.pop("callbacks", None) or []), OwnDraws()]
         stopping = {name: options.pop(f"early_stopping_{name}", default) for name, default in STOPPING.items()}
         if options.pop("early_stopping", False):
