@@ -79,6 +79,7 @@ intersphinx_mapping = (
 )
 
 html_theme = "sphinx_book_theme"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_title = project
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
