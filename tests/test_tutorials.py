@@ -16,6 +16,7 @@ offline = pytest.mark.parametrize(
         "which_cells_to_keep.ipynb",
         "labels_with_confidence.ipynb",
         "map_new_cells.ipynb",
+        "start_from_scvi_or_scanpy.ipynb",
     ],
 )
 
