@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,12 @@ def draw_gallery(page: str, folder: Path) -> str:
     names: dict[str, Any] = {}
 
     def run(block: re.Match[str]) -> str:
-        *preparation, last = block["code"].rstrip().splitlines()
+        *preparation, last = (ast.unparse(statement) for statement in ast.parse(block["code"]).body)
+        exec("\n".join(preparation), names)
         plot = PLOT.search(last)
         if plot is None:
-            exec(block["code"], names)
+            exec(last, names)
             return block[0]
-        exec("\n".join(preparation), names)
         pictures = []
         for style, sheet in STYLES.items():
             with plt.style.context(sheet):
