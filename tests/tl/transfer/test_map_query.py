@@ -102,8 +102,8 @@ def test_genes_that_the_query_lacks_are_silent_in_its_reference(model, query):
     fewer = query[:, 5:].copy()
     with pytest.warns(UserWarning, match="count as not expressed"), assert_unchanged(loud):
         ld.tl.map_query(fewer, model, reference=loud, label_key="cell_type", **LABELS)
-    for name in SLOTS:
-        pd.testing.assert_series_equal(fewer.obs[name], silent.obs[name])
+    for name in SLOTS:  # zeros are multiplied in one case and missing in the other, which rounds differently
+        pd.testing.assert_series_equal(fewer.obs[name], silent.obs[name], rtol=1e-3, atol=1e-6)
     assert list(fewer.uns["label_transfer_colors"]) == list(reference.uns["cell_type_colors"])
 
 

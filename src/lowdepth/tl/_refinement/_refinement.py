@@ -13,18 +13,16 @@ from lowdepth._checks import one_of, total_umis
 from lowdepth.model.engine import take_rows
 
 from ._posterior_weights import largest, posterior
-from ._profile_likelihood import Multinomial, NegativeBinomial
+from ._profile_likelihood import NegativeBinomial
 from ._reference_profiles import covariate_groups, decode
+from ._softmax_decoder import multinomial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fast_array_utils.types import CSBase
     from numpy.typing import NDArray
     from scvi.data import AnnDataManager
     from scvi.module import VAE
 
-    from ._profile_likelihood import Profiles
     from ._references import References
 
 LIKELIHOODS = ("multinomial", "nb")
@@ -107,7 +105,11 @@ def refine(
     umis, entries = total_umis(counts)[cells], []
     with tqdm(total=len(cells), desc="refining", unit="cell", disable=not progress_bar) as progress:
         for group in covariate_groups(manager, cells):
-            profiles = _profiles(likelihood, decode(module, latent, group.covariates), umis[group.positions])
+            if likelihood == "multinomial":
+                profiles = multinomial(module, latent, group.covariates)
+            else:
+                own = umis[group.positions]
+                profiles = NegativeBinomial(decode(module, latent, group.covariates), (own.min(), own.max()))
             for positions in _blocks(group.positions, len(latent)):
                 scores = profiles.scores(take_rows(counts, cells[positions]))
                 part = posterior(scores, log_prior, latent, temperature=temperature)
@@ -120,14 +122,6 @@ def refine(
                 progress.update(len(positions))
             del profiles  # the next group's profiles need the room
     return refined._replace(weights=_matrix(entries, counts.shape[0])) if store_weights else refined
-
-
-def _profiles(
-    likelihood: str, decoded: Iterator[Profiles], umis: NDArray[np.float64]
-) -> Multinomial | NegativeBinomial:
-    if likelihood == "multinomial":
-        return Multinomial(decoded)
-    return NegativeBinomial(decoded, (umis.min(), umis.max()))
 
 
 def _blocks(positions: NDArray[np.int64], n_references: int) -> list[NDArray[np.int64]]:

@@ -9,8 +9,8 @@ import torch
 from torch.nn.functional import nll_loss, one_hot
 
 from lowdepth.model.engine import take_rows
-from lowdepth.tl._refinement._profile_likelihood import Multinomial
-from lowdepth.tl._refinement._reference_profiles import covariate_groups, decode
+from lowdepth.tl._refinement._reference_profiles import covariate_groups
+from lowdepth.tl._refinement._softmax_decoder import multinomial
 
 from ._evidence import Evidence, HeldOut
 
@@ -77,7 +77,7 @@ def _scores(
     n_blocks = len(latent) * len(cells.obs) // SCORES_AT_A_TIME + 1
     with cells.registered(model) as manager:
         for group in covariate_groups(manager, np.arange(len(cells.obs))):
-            profiles = Multinomial(decode(model.module, latent, group.covariates))
+            profiles = multinomial(model.module, latent, group.covariates)
             for positions in np.array_split(group.positions, n_blocks):
                 yield positions, profiles.scores(take_rows(cells.counts, positions))
 
