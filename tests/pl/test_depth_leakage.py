@@ -13,11 +13,11 @@ from lowdepth.pl._depth_leakage import _depth_leakage_data
 
 def test_longer_is_more_depth_in_every_row(scored):
     data = _depth_leakage_data(scored.uns["depth_leakage"])
-    table = data.pivot(index="figure", columns="representation", values="leakage")
+    table = data.pivot(index="metric", columns="representation", values="leakage")
     expected = {"r2": [0.9, 0], "knn_mixing": [0.75, 0], "cluster_variance": [0.5, np.nan]}
     for figure, (scvi, joint) in expected.items():
         np.testing.assert_allclose(table.loc[figure, ["X_scvi", "X_joint_embedding"]].astype(float), [scvi, joint])
-    assert data.drop_duplicates("row")["figure"].tolist() == ["r2", "knn_mixing", "cluster_variance"]
+    assert data.drop_duplicates("row")["metric"].tolist() == ["r2", "knn_mixing", "cluster_variance"]
 
 
 def test_bars_are_as_long_as_the_data(scored):

@@ -28,13 +28,13 @@ def test_one_curve_for_each_model(scored):
 
 
 def test_balanced_accuracy_of_one_model(scored):
-    ax = ld.pl.recovery_curve(scored, figure="balanced_accuracy", model="paper")
+    ax = ld.pl.recovery_curve(scored, metric="balanced_accuracy", model="paper")
     assert {name: line.get_ydata().tolist() for name, line in lines_of(ax).items()} == {"paper": [0.2, 0.4, 0.6]}
 
 
 @pytest.mark.parametrize(("model", "expected"), [(None, [0.3, 0.6, 0.8]), ("paper", [0.2, 0.4, 0.6])])
 def test_recall_has_one_curve_for_each_type(scored, model, expected):
-    lines = lines_of(ld.pl.recovery_curve(scored, figure="recall", model=model))
+    lines = lines_of(ld.pl.recovery_curve(scored, metric="recall", model=model))
     assert list(lines) == ["B cell", "T cell"]
     assert lines["T cell"].get_ydata().tolist() == expected
     assert len({line.get_marker() for line in lines.values()}) == 2
@@ -57,7 +57,7 @@ def test_the_cutoff_is_drawn_where_there_is_one(scored, cutoff, n_lines):
     [
         ({"key": "curve"}, KeyError, r"run `ld.tl.recovery_curve\(adata, model, label_key\)` first"),
         ({"key": "label_transfer"}, KeyError, "holds no curve"),
-        ({"figure": "f1"}, ValueError, "no figure 'f1'"),
+        ({"metric": "f1"}, ValueError, "no metric 'f1'"),
         ({"model": "scvi"}, ValueError, "no model 'scvi'"),
         ({"palette": ["red"]}, ValueError, "1 colours for 2 categories"),
     ],

@@ -38,7 +38,7 @@ def test_several_embeddings_in_their_own_colours_and_names(scored):
     ax = ld.pl.training(
         scored,
         key=BOTH,
-        figure="reconstruction",
+        metric="reconstruction",
         palette={"joint_embedding": "red", "scvi": "blue"},
         names={"scvi": "scVI"},
     )
@@ -52,7 +52,7 @@ def test_several_embeddings_in_their_own_colours_and_names(scored):
 
 
 def test_an_embedding_without_the_figure_has_no_curve(scored):
-    assert list(lines_of(ld.pl.training(scored, key=BOTH, figure="cross_correlation"))) == ["joint_embedding"]
+    assert list(lines_of(ld.pl.training(scored, key=BOTH, metric="cross_correlation"))) == ["joint_embedding"]
 
 
 def test_the_key_in_obsm_names_the_embedding_too(scored):
@@ -75,13 +75,13 @@ def test_what_a_training_wrote_is_drawn():
     adata = ld.datasets.simulate(200, 300, rng=0)
     ld.tl.joint_embedding(adata, n_latent=8, max_epochs=2, low_umi=500, progress_bar=False)
     history = adata.uns["joint_embedding"]["history"]
-    for figure, column in {
+    for metric, column in {
         "loss": "train_loss",
         "reconstruction": "reconstruction_loss_train",
         "kl": "kl_local_train",
         "cross_correlation": "cco_loss_train",
     }.items():
-        line = ld.pl.training(adata, figure=figure).lines[0]
+        line = ld.pl.training(adata, metric=metric).lines[0]
         assert line.get_ydata().tolist() == history[column].to_list()
         assert line.get_xdata().tolist() == [1, 2]
 
@@ -91,8 +91,8 @@ def test_what_a_training_wrote_is_drawn():
     [
         ({"key": "paper"}, KeyError, r"\['paper'\] holds no history.*joint_embedding\(adata, key_added='X_paper'\)"),
         ({"key": "label_transfer"}, KeyError, "holds no history"),
-        ({"figure": "elbow"}, ValueError, "no figure 'elbow'"),
-        ({"key": "scvi", "figure": "kl"}, ValueError, "no training of scvi has `figure='kl'`; show another of loss"),
+        ({"metric": "elbow"}, ValueError, "no metric 'elbow'"),
+        ({"key": "scvi", "metric": "kl"}, ValueError, "no training of scvi has `metric='kl'`; show another of loss"),
         ({"key": []}, ValueError, "`key` is empty"),
         ({"key": BOTH, "palette": ["red"]}, ValueError, "1 colours for 2 categories"),
     ],

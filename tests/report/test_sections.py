@@ -19,7 +19,7 @@ from lowdepth._report._rescue import rescue_section
 
 
 def found_in(adata, **options):
-    defaults = {"use_rep": "X_joint_embedding", "transfer_key": "label_transfer"}
+    defaults = {"use_rep": "X_joint_embedding", "transfer": "label_transfer"}
     return find(adata, **defaults | {"basis": None, "sample_key": None, "low_umi": None} | options)
 
 

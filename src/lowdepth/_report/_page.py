@@ -50,7 +50,7 @@ def report(
     *,
     title: str = "Cells with few UMIs",
     use_rep: str = "X_joint_embedding",
-    transfer_key: str = "label_transfer",
+    transfer: str = "label_transfer",
     basis: str | None = None,
     sample_key: str | None = None,
     low_umi: float | None = None,
@@ -72,7 +72,7 @@ def report(
         Heading of the page.
     use_rep
         Key in ``obsm`` that :func:`lowdepth.tl.joint_embedding` wrote.
-    transfer_key
+    transfer
         Name that :func:`lowdepth.tl.label_transfer` wrote under.
     basis
         Key in ``obsm`` of the two-dimensional layout to show; ``None`` takes the t-SNE or UMAP of
@@ -107,7 +107,7 @@ def report(
     >>> page.startswith("<!doctype html>")
     True
     """
-    found = find(adata, use_rep=use_rep, transfer_key=transfer_key, basis=basis, sample_key=sample_key, low_umi=low_umi)
+    found = find(adata, use_rep=use_rep, transfer=transfer, basis=basis, sample_key=sample_key, low_umi=low_umi)
     with atomically(Path(path)) as partial:
         sections = [section for make in SECTIONS if (section := make(found)) is not None]
         page = _render(title, sections, methods_section(found))

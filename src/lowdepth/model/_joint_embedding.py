@@ -22,6 +22,7 @@ from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import hidden_units_for, resolve_preset
 from ._schedule import TutorialSteps, epochs_for
+from ._summary import as_html, as_text
 from .files import SafelySaved
 from .ranks import RanksPlan, RanksRunner
 
@@ -80,6 +81,8 @@ class JointEmbedding(SafelySaved):
     _module_cls = JointEmbeddingModule
     _training_plan_cls = RanksPlan
     _train_runner_cls = RanksRunner
+    __repr__ = as_text
+    _repr_html_ = as_html
 
     def __init__(
         self,

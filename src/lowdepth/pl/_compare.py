@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ._figure import Drawn
     from ._palette import Palette
 
-FIGURES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
+METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 MARKERS = {"accuracy": "o", "balanced_accuracy": "s"}
 
 
@@ -73,20 +73,20 @@ def compare(
     """
     record = _record(adata, key)
     data = _compare_data(record)
-    colors = choose_colors(palette, list(FIGURES))
+    colors = choose_colors(palette, list(METRICS))
     seconds = record["overall"]["seconds"]
     methods = [str(method) for method in record["params"]["methods"]]
     ticks = [f"{wrapped((names or {}).get(method, method))}\n({_seconds(seconds[method])})" for method in methods]
 
     ax = one_axes(ax, (4.5 + 0.075 * widest(ticks), 1.2 + 0.55 * len(methods)))
-    for place, (figure, label) in enumerate(FIGURES.items()):
-        own = data[data["figure"] == figure]
+    for place, (metric, label) in enumerate(METRICS.items()):
+        own = data[data["metric"] == metric]
         y = own["row"] + (place - 0.5) * 0.36
-        style: dict[str, Any] = {"color": colors[figure], "linewidths": 0, "alpha": 0.7}
-        ax.scatter(own["value"], y, 26, marker=MARKERS[figure], label=label, **style)
+        style: dict[str, Any] = {"color": colors[metric], "linewidths": 0, "alpha": 0.7}
+        ax.scatter(own["value"], y, 26, marker=MARKERS[metric], label=label, **style)
         means = own.groupby("row")["value"].mean()
         middle = means.index + (place - 0.5) * 0.36
-        ax.vlines(means, middle - 0.17, middle + 0.17, color=colors[figure], linewidth=2)
+        ax.vlines(means, middle - 0.17, middle + 0.17, color=colors[metric], linewidth=2)
     name_rows(ax, ticks)
     ax.set_xlabel(f"labels recovered below {umis(record['params']['low_umi'])} UMIs")
     legend_above(ax, ncols=2)
@@ -113,5 +113,5 @@ def _compare_data(record: Any) -> pd.DataFrame:
     """Give one row for each dot; rows of the plot are methods, in the order in which they were compared."""
     row = {str(method): place for place, method in enumerate(record["params"]["methods"])}
     table = record["per_seed"].astype({"method": str})
-    data = table.melt(["method", "seed"], list(FIGURES), var_name="figure")
+    data = table.melt(["method", "seed"], list(METRICS), var_name="metric")
     return data.assign(row=data["method"].map(row))

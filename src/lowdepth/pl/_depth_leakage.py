@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._figure import Drawn
     from ._palette import Palette
 
-FIGURES = {
+METRICS = {
     "r2": "depth that can be read off\n(held-out R²)",
     "r2_within_type": "the same within types",
     "knn_mixing": "neighbours of one depth\n(1 - kNN mixing)",
@@ -82,7 +82,7 @@ def depth_leakage(
     keys = list(record["params"]["use_rep"])
     colors = choose_colors(palette, keys)
     shown = {rep: (names or {}).get(rep, display_name(rep)) for rep in keys}
-    ticks = data.drop_duplicates("row")["figure"].map(FIGURES).to_list()
+    ticks = data.drop_duplicates("row")["metric"].map(METRICS).to_list()
 
     row = max(0.08 + 0.12 * len(keys), 0.42)
     ax = one_axes(ax, (4.5 + 0.075 * widest(ticks), 0.8 + 0.2 * len(keys) + row * len(ticks)))
@@ -106,9 +106,9 @@ def _record(adata: AnnData, key: str) -> Any:
 
 def _depth_leakage_data(record: Any) -> pd.DataFrame:
     """Give one row for each bar; 1 is nothing but depth in all of them."""
-    table = record["overall"][[name for name in FIGURES if name in record["overall"]]].copy()
+    table = record["overall"][[name for name in METRICS if name in record["overall"]]].copy()
     mixing = [name for name in table if name.startswith("knn_mixing")]
     table[mixing] = 1 - table[mixing]
     data = table.clip(0, 1).rename_axis("representation").reset_index()
-    data = data.melt("representation", var_name="figure", value_name="leakage")
-    return data.assign(row=pd.factorize(data["figure"])[0])
+    data = data.melt("representation", var_name="metric", value_name="leakage")
+    return data.assign(row=pd.factorize(data["metric"])[0])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ._figure import Drawn
     from ._palette import Palette
 
-FIGURES = {"accuracy": "share of cells recognised", "balanced_accuracy": "mean recall of the types", "recall": "recall"}
+METRICS = {"accuracy": "share of cells recognised", "balanced_accuracy": "mean recall of the types", "recall": "recall"}
 MARKERS = "osD^vP*X"
 
 
@@ -32,7 +32,7 @@ MARKERS = "osD^vP*X"
 def recovery_curve(
     adata: AnnData,
     *,
-    figure: str = "accuracy",
+    metric: str = "accuracy",
     model: str | None = None,
     key: str = CurveKeys.uns,
     palette: Palette = None,
@@ -48,7 +48,7 @@ def recovery_curve(
     Parameters
     ----------
     {adata}
-    figure
+    metric
         ``"accuracy"`` or ``"balanced_accuracy"``, one curve for each model; ``"recall"``, one curve for
         each type.
     model
@@ -71,7 +71,7 @@ def recovery_curve(
     KeyError
         There is no such record, or it has no curve.
     ValueError
-        There is no such figure or model; the colours do not fit.
+        There is no such metric or model; the colours do not fit.
 
     Examples
     --------
@@ -83,9 +83,9 @@ def recovery_curve(
     >>> ax = ld.pl.recovery_curve(adata)
     >>> plt.close(ax.figure)
     """
-    one_of("figure", figure, list(FIGURES))
+    one_of("metric", metric, list(METRICS))
     record = _record(adata, key)
-    data = _recovery_curve_data(record, figure, model)
+    data = _recovery_curve_data(record, metric, model)
     curves = list(data["curve"].unique())
     colors = choose_colors(palette, curves)
     shown = {curve: wrapped((names or {}).get(curve, curve)) for curve in curves}
@@ -99,7 +99,7 @@ def recovery_curve(
     if "cutoffs" in record:
         _draw_cutoff(ax, record)
     log_umi_axis(ax)
-    ax.set(ylim=(0, 1.02), xlabel="UMIs that deep cells were thinned to", ylabel=FIGURES[figure])
+    ax.set(ylim=(0, 1.02), xlabel="UMIs that deep cells were thinned to", ylabel=METRICS[metric])
     open_frame(ax)
     legend_right(ax, fontsize="small")
     return finish(ax, show=show, return_fig=return_fig)
@@ -124,17 +124,17 @@ def _record(adata: AnnData, key: str) -> Any:
     return adata.uns[key]
 
 
-def _recovery_curve_data(record: Any, figure: str, model: str | None) -> pd.DataFrame:
+def _recovery_curve_data(record: Any, metric: str, model: str | None) -> pd.DataFrame:
     """Give one row for each point: ``curve``, ``depth``, ``value``, ``low`` and ``high``."""
     models = [str(name) for name in record["params"]["models"]]
     if model is not None:
         one_of("model", model, models)
     table, curve = record["overall"], "model"
-    if figure == "recall":
+    if metric == "recall":
         per_type = record["per_type"]
         table, curve = per_type[per_type["model"].astype(str) == (model or models[-1])], "label"
     elif model is not None:
         table = table[table["model"].astype(str) == model]
-    columns = {curve: "curve", figure: "value", f"{figure}_low": "low", f"{figure}_high": "high"}
+    columns = {curve: "curve", metric: "value", f"{metric}_low": "low", f"{metric}_high": "high"}
     data = table[["depth", *columns]].rename(columns=columns).astype({"curve": str})
     return data.sort_values("depth", kind="stable", ignore_index=True)

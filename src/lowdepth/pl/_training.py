@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._figure import Drawn
     from ._palette import Palette
 
-FIGURES = {
+METRICS = {
     "loss": ("train_loss", "validation_loss"),
     "reconstruction": ("reconstruction_loss_train", "reconstruction_loss_validation"),
     "kl": ("kl_local_train", "kl_local_validation"),
@@ -49,7 +49,7 @@ def training(
     adata: AnnData,
     *,
     key: str | Sequence[str] = EmbeddingKeys("X_joint_embedding").uns,
-    figure: str = "loss",
+    metric: str = "loss",
     palette: Palette = None,
     names: Mapping[str, str] | None = None,
     ax: Axes | None = None,
@@ -66,7 +66,7 @@ def training(
     {adata}
     key
         Name of an embedding that :func:`lowdepth.tl.joint_embedding` made, or a list of them.
-    figure
+    metric
         ``"loss"``, what was minimised, which differs from preset to preset; or a part of it:
         ``"reconstruction"``, ``"kl"`` (the divergence of the cells' posteriors from the prior) or
         ``"cross_correlation"`` (of full and thinned cells), which the preset ``"scvi"`` does not have.
@@ -85,7 +85,7 @@ def training(
     KeyError
         There is no such embedding, or it has no history.
     ValueError
-        There is no such figure, or no embedding has it; the colours do not fit.
+        There is no such metric, or no embedding has it; the colours do not fit.
 
     Examples
     --------
@@ -93,12 +93,12 @@ def training(
     >>> import matplotlib.pyplot as plt
     >>> adata = ld.datasets.simulate(200, 300, rng=0)
     >>> model = ld.tl.joint_embedding(adata, n_latent=8, max_epochs=2, low_umi=500, progress_bar=False)
-    >>> ax = ld.pl.training(adata, figure="reconstruction")
+    >>> ax = ld.pl.training(adata, metric="reconstruction")
     >>> plt.close(ax.figure)
     """
-    one_of("figure", figure, list(FIGURES))
+    one_of("metric", metric, list(METRICS))
     keys = [EmbeddingKeys(name).uns for name in ([key] if isinstance(key, str) else key)]
-    data = _training_data(adata, keys, figure)
+    data = _training_data(adata, keys, metric)
     drawn = list(data["embedding"].unique())
     colors = choose_colors(palette, drawn)
     shown = {name: wrapped((names or {}).get(name, name)) for name in drawn}
@@ -118,7 +118,7 @@ def training(
             label=shown[name] if part == "training" else f"{shown[name]}, held out",
         )
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel="epoch", ylabel=AXIS_LABELS[figure])
+    ax.set(xlabel="epoch", ylabel=AXIS_LABELS[metric])
     open_frame(ax)
     legend_right(ax, fontsize="small")
     return finish(ax, show=show, return_fig=return_fig)
@@ -134,7 +134,7 @@ def _history(adata: AnnData, name: str) -> Any:
     return adata.uns[name]["history"]
 
 
-def _training_data(adata: AnnData, keys: Sequence[str], figure: str) -> pd.DataFrame:
+def _training_data(adata: AnnData, keys: Sequence[str], metric: str) -> pd.DataFrame:
     """Give one row for each point: ``embedding``, ``part``, ``epoch`` (from 1 on) and ``value``.
 
     Epochs without validation have no point in its curve.
@@ -145,12 +145,12 @@ def _training_data(adata: AnnData, keys: Sequence[str], figure: str) -> pd.DataF
     curves = []
     for key in keys:
         history = _history(adata, key)
-        for part, column in zip(LINES, FIGURES[figure], strict=True):
+        for part, column in zip(LINES, METRICS[metric], strict=True):
             if column in history:
                 values = history[column].to_numpy(float)
                 curve = pd.DataFrame({"embedding": key, "part": part, "epoch": range(1, len(values) + 1)})
                 curves.append(curve.assign(value=values).dropna())
     if not curves:
-        msg = f"no training of {', '.join(keys)} has `figure={figure!r}`; show another of {', '.join(FIGURES)}"
+        msg = f"no training of {', '.join(keys)} has `metric={metric!r}`; show another of {', '.join(METRICS)}"
         raise ValueError(msg)
     return pd.concat(curves, ignore_index=True)

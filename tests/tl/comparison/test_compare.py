@@ -11,7 +11,7 @@ from known_models import DirectionModel
 from scipy import stats
 
 import lowdepth as ld
-from lowdepth.tl._comparison._comparison import FIGURES, paired_differences, summarised
+from lowdepth.tl._comparison._comparison import METRICS, paired_differences, summarised
 
 OPTIONS = {"low_umi": 100, "n_neighbors": 5, "seeds": 3}
 
@@ -71,7 +71,7 @@ def test_methods_see_the_same_thinned_cells_and_each_its_own_copy(adata):
     assert seen["one", 3].shape != seen["one", 8].shape or (seen["one", 3] != seen["one", 8]).any()
     by_seed = compared.per_seed.pivot_table(index="seed", columns="method", values="accuracy", observed=True)
     np.testing.assert_array_equal(by_seed["one"], by_seed["two"])
-    assert compared.differences.set_index("figure").loc["accuracy", "difference"] == 0
+    assert compared.differences.set_index("metric").loc["accuracy", "difference"] == 0
 
 
 def test_scores_are_those_of_the_score(adata):
@@ -90,12 +90,12 @@ def test_differences_are_paired():
     seeds = np.arange(6)
     shared, gain = rng.normal(0.5, 0.2, 6), rng.normal(0.1, 0.01, 6)
     rows = [
-        pd.DataFrame({"method": name, "seed": seeds, **dict.fromkeys(FIGURES, values)})
+        pd.DataFrame({"method": name, "seed": seeds, **dict.fromkeys(METRICS, values)})
         for name, values in {"base": shared, "better": shared + gain}.items()
     ]
     per_seed = pd.concat(rows).astype({"method": "category"})
     table = paired_differences(per_seed, ["base", "better"], "base")
-    assert table["method"].tolist() == ["better"] * len(FIGURES)
+    assert table["method"].tolist() == ["better"] * len(METRICS)
     expected = stats.ttest_1samp(gain, 0).confidence_interval(0.95)
     row = table.iloc[0]
     assert row["difference"] == pytest.approx(gain.mean())

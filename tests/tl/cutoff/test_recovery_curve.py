@@ -71,7 +71,7 @@ def test_votes_are_those_of_the_other_folds(adata, direction):
     cells = ModelCells(adata.X, adata.obs, adata.var)
     cells, codes = labelled_deep_cells(cells, pd.Categorical(adata.obs["cell_type"]), low_umi=LOW_UMI)
     generator = np.random.default_rng(3)
-    deep = with_folds(cells, codes, max_cells=40, generator=generator)
+    deep = with_folds(cells, codes, max_obs=40, generator=generator)
     again = np.random.default_rng(5)
     options = {"n_neighbors": 5, "generator": np.random.default_rng(5), "progress": Progress()}
     predicted = recovered_types(deep, direction, np.array([30.0]), **options)
@@ -93,7 +93,7 @@ class Progress:
 
 def test_folds_deal_out_each_type_and_leave_single_cells_unjudged():
     cells, codes = ModelCells(None, None, None), np.repeat([0, 1, 2], [23, 10, 1])
-    deep = with_folds(cells, codes, max_cells=1000, generator=np.random.default_rng(0))
+    deep = with_folds(cells, codes, max_obs=1000, generator=np.random.default_rng(0))
     assert deep.judged.tolist() == list(range(33))
     for code in (0, 1):
         sizes = np.bincount(deep.fold[codes == code], minlength=N_FOLDS)
@@ -133,7 +133,7 @@ def test_labels_of_shallow_cells_are_not_used(adata, direction):
 
 def test_the_order_of_the_cells_does_not_matter(adata, direction):
     shuffled = adata[np.random.default_rng(4).permutation(adata.n_obs)].copy()
-    one, other = (curve_of(cells, direction, max_cells=30).overall for cells in (adata, shuffled))
+    one, other = (curve_of(cells, direction, max_obs=30).overall for cells in (adata, shuffled))
     pd.testing.assert_frame_equal(one, other)
 
 
@@ -170,7 +170,7 @@ def test_usual_depths():
         ({"depths": [10, 151]}, ValueError, r"`depths` holds 151\.0.*`low_umi=150`"),
         ({"depths": [np.nan]}, ValueError, "`depths` holds nan"),
         ({"depths": []}, ValueError, "`depths` is empty"),
-        ({"max_cells": 0}, ValueError, "`max_cells=0`"),
+        ({"max_obs": 0}, ValueError, "`max_obs=0`"),
         ({"n_neighbors": 0}, ValueError, "`n_neighbors=0`"),
         ({"n_neighbors": 290}, ValueError, "too few for `n_neighbors=290`"),
         ({"low_umi": 1e6, "depths": [10]}, ValueError, "0 cells at or above"),

@@ -64,7 +64,7 @@ def labelled_deep_cells(
 
 
 def with_folds(
-    cells: ModelCells, codes: NDArray[np.int64], *, max_cells: int, generator: np.random.Generator
+    cells: ModelCells, codes: NDArray[np.int64], *, max_obs: int, generator: np.random.Generator
 ) -> DeepCells:
     """Deal each type out over the folds, and draw the cells to judge.
 
@@ -74,8 +74,8 @@ def with_folds(
     fold = np.empty(n_cells, np.int64)
     fold[np.lexsort((generator.random(n_cells), codes))] = np.arange(n_cells) % N_FOLDS
     judged = np.flatnonzero(np.bincount(codes)[codes] > 1)
-    if len(judged) > max_cells:
-        judged = np.sort(generator.choice(judged, max_cells, replace=False))
+    if len(judged) > max_obs:
+        judged = np.sort(generator.choice(judged, max_obs, replace=False))
     return DeepCells(cells, codes, fold, judged)
 
 

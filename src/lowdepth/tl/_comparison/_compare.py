@@ -45,7 +45,7 @@ def compare(
     batch_size: int = 512,
     accelerator: str = "auto",
     key_added: str = "compare",
-    progress_bar: bool = False,
+    progress_bar: bool = True,
     **model_kwargs: Any,
 ) -> Comparison:
     """Compare methods by how many labels of shallow cells they recover, over several seeds.

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lowdepth.tl._notebook import as_html, styled
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FIGURES = "accuracy", "balanced_accuracy", "macro_f1", "seconds"
+METRICS = "accuracy", "balanced_accuracy", "macro_f1", "seconds"
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -31,7 +33,7 @@ class Comparison:
     overall
         One row per method: mean and standard deviation over the seeds.
     differences
-        One row per other method and figure: mean over the seeds of the method less the baseline, its
+        One row per other method and metric: mean over the seeds of the method less the baseline, its
         standard deviation, and the 95 % interval of the mean (Student's t).
     per_type
         One row per method and type: mean and standard deviation of the recall, over seeds with such cells.
@@ -63,28 +65,36 @@ class Comparison:
         return {"params": {**self.params, **lists}, **tables}
 
     def __repr__(self) -> str:
-        shown = pd.DataFrame(
+        return f"Comparison: {self._summary()}\n{self._shown().to_string()}"
+
+    def _repr_html_(self) -> str:
+        return as_html(f"Comparison: {self._summary()}", styled(self._shown()))
+
+    def _shown(self) -> pd.DataFrame:
+        return pd.DataFrame(
             {
-                figure: [
-                    f"{mean:.1f}" if figure == "seconds" else f"{mean:.3f} ± {sd:.3f}"
-                    for mean, sd in zip(self.overall[figure], self.overall[f"{figure}_sd"], strict=True)
+                metric: [
+                    f"{mean:.1f}" if metric == "seconds" else f"{mean:.3f} ± {sd:.3f}"
+                    for mean, sd in zip(self.overall[metric], self.overall[f"{metric}_sd"], strict=True)
                 ]
-                for figure in FIGURES
+                for metric in METRICS
             },
             index=self.overall.index.rename(None),
         )
+
+    def _summary(self) -> str:
         n_query, n_seeds = self.per_seed["n_query"].mean(), len(self.params["seeds"])
         return (
-            f"Comparison: labels {self.params['label_key']!r} of about {n_query:,.0f} cells below "
-            f"{self.params['low_umi']:,.10g} UMIs, mean ± sd over {n_seeds} seeds\n{shown.to_string()}"
+            f"labels {self.params['label_key']!r} of about {n_query:,.0f} cells below "
+            f"{self.params['low_umi']:,.10g} UMIs, mean ± sd over {n_seeds} seeds"
         )
 
 
 def summarised(per_seed: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
-    """Give mean and standard deviation of each figure, one row per method."""
-    by_method = per_seed.groupby("method", observed=True)[list(FIGURES)]
+    """Give mean and standard deviation of each metric, one row per method."""
+    by_method = per_seed.groupby("method", observed=True)[list(METRICS)]
     spread = by_method.std().add_suffix("_sd")
-    ordered = [column for figure in FIGURES for column in (figure, f"{figure}_sd")]
+    ordered = [column for metric in METRICS for column in (metric, f"{metric}_sd")]
     table = by_method.mean().join(spread).loc[list(methods), ordered]
     return table.set_axis(pd.Index(list(methods), name="method"), axis=0)
 
@@ -92,8 +102,8 @@ def summarised(per_seed: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
 def paired_differences(per_seed: pd.DataFrame, methods: Sequence[str], baseline: str) -> pd.DataFrame:
     """Give each other method less the baseline: mean over seeds, spread, and the interval of the mean."""
     rows = []
-    for figure in FIGURES:
-        by_seed = per_seed.pivot_table(index="seed", columns="method", values=figure, observed=True)
+    for metric in METRICS:
+        by_seed = per_seed.pivot_table(index="seed", columns="method", values=metric, observed=True)
         for method in methods:
             if method == baseline:
                 continue
@@ -103,7 +113,7 @@ def paired_differences(per_seed: pd.DataFrame, methods: Sequence[str], baseline:
             rows.append(
                 {
                     "method": method,
-                    "figure": figure,
+                    "metric": metric,
                     "difference": mean,
                     "difference_sd": sd,
                     "difference_low": mean - half,
@@ -111,5 +121,5 @@ def paired_differences(per_seed: pd.DataFrame, methods: Sequence[str], baseline:
                     "n_seeds": n,
                 }
             )
-    columns = ["method", "figure", "difference", "difference_sd", "difference_low", "difference_high", "n_seeds"]
-    return pd.DataFrame(rows, columns=columns).astype({"method": "category", "figure": "category"})
+    columns = ["method", "metric", "difference", "difference_sd", "difference_low", "difference_high", "n_seeds"]
+    return pd.DataFrame(rows, columns=columns).astype({"method": "category", "metric": "category"})

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lowdepth.tl._notebook import as_html, styled
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -41,9 +43,9 @@ class RecoveryCurve:
     overall: pd.DataFrame
     per_type: pd.DataFrame
 
-    def to_frame(self, figure: str = "accuracy") -> pd.DataFrame:
-        """Give one figure, depths by models: ``"accuracy"``, ``"balanced_accuracy"`` or an end of an interval."""
-        table = self.overall.pivot_table(index="depth", columns="model", values=figure, observed=True)
+    def to_frame(self, metric: str = "accuracy") -> pd.DataFrame:
+        """Give one metric, depths by models: ``"accuracy"``, ``"balanced_accuracy"`` or an end of an interval."""
+        table = self.overall.pivot_table(index="depth", columns="model", values=metric, observed=True)
         return table[self.params["models"]]
 
     def to_uns(self) -> dict[str, Any]:
@@ -53,5 +55,12 @@ class RecoveryCurve:
 
     def __repr__(self) -> str:
         shown = self.to_frame().rename_axis(columns=None).to_string(float_format="{:.3f}".format)
+        return f"RecoveryCurve: {self._summary()}\n{shown}"
+
+    def _repr_html_(self) -> str:
+        accuracy = self.to_frame().rename(index=lambda depth: f"{depth:,.10g} UMIs")
+        return as_html(f"Recovery curve: {self._summary()}", styled(accuracy, shares=self.params["models"]))
+
+    def _summary(self) -> str:
         n = int(self.overall["n"].iloc[0])
-        return f"RecoveryCurve: accuracy of {self.params['label_key']!r} of {n:,} deep cells, thinned\n{shown}"
+        return f"accuracy of {self.params['label_key']!r} of {n:,} deep cells, thinned"

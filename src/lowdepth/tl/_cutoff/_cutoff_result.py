@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lowdepth.tl._notebook import as_html, styled
+
 from ._keep import CHOICES
 
 if TYPE_CHECKING:
@@ -77,6 +79,11 @@ class RecommendedCutoff:
             f"RecommendedCutoff: {self._summary()}\nof {everything['n']:,} cells: {counts}\n"
             f"kept by usual cutoffs, at {usual}\n{table}"
         )
+
+    def _repr_html_(self) -> str:
+        cutoffs = self.cutoffs.set_index("label")
+        kept = self.kept.astype({"group": str, "name": str}).set_index(["group", "name"])
+        return as_html(f"Recommended cutoff: {self._summary()}", styled(cutoffs), styled(kept))
 
     def _summary(self) -> str:
         if np.isnan(self.umi):

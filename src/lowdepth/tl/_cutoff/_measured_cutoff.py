@@ -56,14 +56,14 @@ def measured_cutoff(
     target: float,
     low_umi: float,
     n_neighbors: int,
-    max_cells: int,
+    max_obs: int,
     n_bootstrap: int,
     generator: np.random.Generator,
     progress: Any,
 ) -> MeasuredCutoff:
     """Thin deep cells, and read off at which depth they are recognised as often as asked for."""
     known, codes = labelled_deep_cells(cells, label, low_umi=low_umi)
-    deep = with_folds(known, codes, max_cells=max_cells, generator=generator)
+    deep = with_folds(known, codes, max_obs=max_obs, generator=generator)
     predicted = recovered_types(deep, model, depths, n_neighbors=n_neighbors, generator=generator, progress=progress)
     truth, names = codes[deep.judged], label.categories.astype(str).to_numpy()
     bootstrap: dict[str, Any] = {"n_bootstrap": n_bootstrap, "generator": generator}

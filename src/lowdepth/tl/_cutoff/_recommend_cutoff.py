@@ -56,7 +56,7 @@ def recommend_cutoff(
     ambient_profile: AmbientProfile | None = None,
     n_neighbors: int = 15,
     n_clusters: int = 10,
-    max_cells: int = 2000,
+    max_obs: int = 2000,
     n_bootstrap: int = 1000,
     layer: str | None = None,
     key_added: str = "keep",
@@ -107,7 +107,7 @@ def recommend_cutoff(
         Deep cells that vote.
     n_clusters
         Clusters without labels, fewer where there are less than ten deep cells for each.
-    max_cells
+    max_obs
         Deep cells that are thinned, drawn at random.
     n_bootstrap
         Resamplings for the 95 % intervals, at least 1.
@@ -169,7 +169,7 @@ def recommend_cutoff(
     for name, number in {
         "n_neighbors": n_neighbors,
         "n_clusters": n_clusters,
-        "max_cells": max_cells,
+        "max_obs": max_obs,
         "n_bootstrap": n_bootstrap,
     }.items():
         at_least(name, number, 1)
@@ -202,7 +202,7 @@ def recommend_cutoff(
                 target=target,
                 low_umi=low_umi,
                 n_neighbors=n_neighbors,
-                max_cells=max_cells,
+                max_obs=max_obs,
                 n_bootstrap=n_bootstrap,
                 generator=np.random.default_rng(seed),
                 progress=progress,
@@ -223,7 +223,7 @@ def recommend_cutoff(
         "target": target,
         "low_umi": low_umi,
         "n_neighbors": n_neighbors,
-        "max_cells": max_cells,
+        "max_obs": max_obs,
         "sample_key": sample_key,
         "transfer": transfer,
         "n_ambient_only": None if ambient is None else int(explained.only.sum()),

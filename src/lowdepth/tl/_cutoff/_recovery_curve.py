@@ -35,7 +35,7 @@ def recovery_curve(
     depths: Sequence[float] | None = None,
     low_umi: float = 1000,
     n_neighbors: int = 15,
-    max_cells: int = 2000,
+    max_obs: int = 2000,
     n_bootstrap: int = 1000,
     layer: str | None = None,
     key_added: str = "recovery_curve",
@@ -65,7 +65,7 @@ def recovery_curve(
     {low_umi}
     n_neighbors
         Deep cells that vote; 15 is the tutorial's (Svensson 2026, doi:10.64898/2026.02.11.705441).
-    max_cells
+    max_obs
         Deep cells that are thinned, drawn at random; 2,000 tell an accuracy of 0.8 to 0.9 points.
         All deep cells vote.
     n_bootstrap
@@ -114,7 +114,7 @@ def recovery_curve(
 
     from ._recovered_types import curve_tables, recovered_types  # noqa: PLC0415
 
-    at_least("max_cells", max_cells, 1)
+    at_least("max_obs", max_obs, 1)
     at_least("n_bootstrap", n_bootstrap, 0)
     grid = grid_of(depths, low_umi)
     models = dict(model) if isinstance(model, Mapping) else {type(model).__name__: model}
@@ -137,7 +137,7 @@ def recovery_curve(
             generator = np.random.default_rng(seed)
             cells, codes = labelled_deep_cells(ModelCells(counts[name], adata.obs, adata.var), label, low_umi=low_umi)
             _check_deep(codes, low_umi, n_neighbors)
-            deep = with_folds(cells, codes, max_cells=max_cells, generator=generator)
+            deep = with_folds(cells, codes, max_obs=max_obs, generator=generator)
             predicted = recovered_types(
                 deep, one, grid, n_neighbors=n_neighbors, generator=generator, progress=progress
             )
@@ -151,7 +151,7 @@ def recovery_curve(
         "depths": grid,
         "low_umi": low_umi,
         "n_neighbors": n_neighbors,
-        "max_cells": max_cells,
+        "max_obs": max_obs,
         **({} if layer is None else {"layer": layer}),
         **seed_record(rng),
     }

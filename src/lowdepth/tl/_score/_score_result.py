@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lowdepth._checks import one_of
+from lowdepth.tl._notebook import as_html, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,9 +100,8 @@ class LabelTransferScore:
         return f"LabelTransferScore: {self._summary()}\n{shown}\n{CAVEAT}"
 
     def _repr_html_(self) -> str:
-        overall = self.overall.style.format(precision=3).format(precision=0, subset=["n_query", "n_reference"])
-        recall = self.recall_table().style.format(precision=3).background_gradient(cmap="Blues", vmin=0, vmax=1)
-        return f"<p>{self._summary()}</p>{overall.to_html()}{recall.to_html()}<p><em>{CAVEAT}</em></p>"
+        recall = styled(self.recall_table(), shares=self.params["use_rep"])
+        return as_html(f"Label transfer: {self._summary()}", styled(self.overall), recall, note=CAVEAT)
 
     def _summary(self) -> str:
         n_query, n_reference = self.overall[["n_query", "n_reference"]].iloc[0]
