@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from unittest.mock import patch
 
+import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -54,13 +55,54 @@ def dense(counts):
 @contextmanager
 def assert_unchanged(adata):
     """Check that every slot is, bit by bit, as it was before; the error itself is left to ``pytest.raises``."""
-    kind = adata.is_view, adata.isbacked, adata.filename
-    before = adata.to_memory() if adata.isbacked else adata.copy()
+    before = fingerprints(adata)
     yield
-    assert (adata.is_view, adata.isbacked, adata.filename) == kind
-    after = adata.to_memory() if adata.isbacked else adata.copy()
-    for slot in SLOTS:
-        assert_same(getattr(before, slot), getattr(after, slot), slot)
+    after = fingerprints(adata)
+    assert before.keys() == after.keys()
+    assert [where for where in before if before[where] != after[where]] == []
+
+
+def fingerprints(adata):
+    """Give, for every array and every other thing that an AnnData holds, what is no longer the same when it changes."""
+    everything = {slot: getattr(adata, slot) for slot in SLOTS}
+    if adata.raw is not None:
+        everything["raw"] = {slot: getattr(adata.raw, slot) for slot in ("X", "var", "varm")}
+    flags = {"kind": (type(adata), adata.is_view, adata.isbacked, str(adata.filename), adata.shape)}
+    return flags | dict(_fingerprints(everything, ""))
+
+
+def _fingerprints(value, where):  # noqa: PLR0912  one branch for each kind of value
+    if isinstance(value, Mapping):
+        yield where, tuple(value)
+        for key in value:
+            yield from _fingerprints(value[key], f"{where}/{key}")
+    elif isinstance(value, pd.DataFrame):
+        yield where, (tuple(value.columns), value.columns.dtype)
+        for place in range(value.shape[1]):
+            yield from _fingerprints(value.iloc[:, place], f"{where}/{value.columns[place]}")
+        yield from _fingerprints(value.index, f"{where}/index")
+    elif isinstance(value, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        yield f"{where}.dtype", repr(value.dtype)
+        if isinstance(value.dtype, pd.CategoricalDtype):
+            categories = getattr(value, "cat", value)
+            yield f"{where}.categories", (repr(list(categories.categories)), categories.ordered)
+            value = categories.codes
+        yield from _fingerprints(np.asarray(value), where)
+    elif hasattr(value, "dask"):
+        yield where, (value.name, value.chunks)
+    elif sp.issparse(value):
+        yield where, (type(value), value.shape)
+        for part in ("data", "indices", "indptr"):
+            yield from _fingerprints(getattr(value, part), f"{where}.{part}")
+    elif isinstance(value, np.ndarray):
+        content = repr(value.tolist()) if value.dtype == object else value.tobytes()
+        yield where, (type(value), value.dtype.str, value.shape, value.flags.writeable, hash(content))
+    elif hasattr(value, "to_memory"):
+        yield from _fingerprints(value.to_memory(), where)
+    elif isinstance(value, h5py.Dataset):
+        yield from _fingerprints(value[()], where)
+    else:
+        yield where, (type(value), repr(value))
 
 
 def assert_same(one, other, where="value"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 COUNT_DTYPES = frozenset(map(np.dtype, "?bBhHiIlLqQfd"))
 """What the compiled loops take, in the machine's own byte order."""
+
+SAMPLE = 2**14
+"""Values that are looked at before all of them: nearly every normalised count is a fraction, and found at once."""
 
 CONTAINERS = "use a numpy array, a scipy CSR or CSC matrix, or a dask array of these"
 """The next step in messages about containers."""
@@ -75,30 +80,37 @@ def get_counts(adata: AnnData, layer: str | None) -> Any:
 
 
 def check_counts[Counts: NDArray[Any] | types.CSBase](counts: Counts, where: str) -> Counts:
-    """Raise unless all values are finite, whole and not negative; give the counts back."""
+    """Raise unless all values are finite, whole and not negative; give the counts back.
+
+    A sample is looked at first, and then all values, none of which is ever rounded; nothing is
+    read of a dtype that holds counts only.
+    """
     values = counts if isinstance(counts, np.ndarray) else counts.data
     if values.dtype not in COUNT_DTYPES:
         msg = f"{where} has dtype {values.dtype}; counts are integers, float32 or float64: convert them with `astype`"
         raise ValueError(msg)
     if values.dtype.kind in "bu":
         return counts
-    flat = np.ascontiguousarray(values).reshape(-1)
-    bad = _first_bad(flat)
-    if bad < 0:
-        return counts
-    value = flat[bad]
+    flat = values.ravel(order="K")
+    for step in dict.fromkeys((len(flat) // SAMPLE + 1, 1)):
+        looked_at = np.ascontiguousarray(flat[::step])
+        place = _first_bad(looked_at)
+        if place >= 0:
+            raise ValueError(_not_a_count(looked_at[place], where))
+    return counts
+
+
+def _not_a_count(value: Any, where: str) -> str:
     if np.isnan(value) or np.isinf(value):
-        msg = f"{where} holds {value}; counts are finite; find the step that made it, or start from the raw matrix"
-    elif value < 0:
-        msg = (
+        return f"{where} holds {value}; counts are finite; find the step that made it, or start from the raw matrix"
+    if value < 0:
+        return (
             f"{where} holds the negative value {value}; is it scaled? lowdepth needs raw counts, e.g. `layer='counts'`"
         )
-    else:
-        msg = (
-            f"{where} holds {value}, which is not a whole number; is it normalised or log-transformed? "
-            "lowdepth needs raw counts, e.g. `layer='counts'`"
-        )
-    raise ValueError(msg)
+    return (
+        f"{where} holds {value}, which is not a whole number; is it normalised or log-transformed? "
+        "lowdepth needs raw counts, e.g. `layer='counts'`"
+    )
 
 
 @njit
@@ -172,9 +184,9 @@ def depths(adata: AnnData, key: str) -> NDArray[np.float64]:
         msg = f"adata.obs[{key!r}] is missing; run `ld.pp.depth_metrics(adata)` on the raw counts first"
         raise KeyError(msg)
     values = numbers(adata.obs[key], f"adata.obs[{key!r}]")
-    bad = values[~np.isfinite(values)]
+    bad = values[~(np.isfinite(values) & (values >= 0))]
     if bad.size:
-        msg = f"adata.obs[{key!r}] holds {bad[0]}; measure it again with `ld.pp.depth_metrics(adata)`"
+        msg = f"adata.obs[{key!r}] holds {bad[0]}, no depth; measure it again with `ld.pp.depth_metrics(adata)`"
         raise ValueError(msg)
     return values
 
@@ -188,11 +200,65 @@ def labels(adata: AnnData, label_key: str) -> pd.Categorical[Any]:
     return pd.Categorical(column)
 
 
+def check_complete(adata: AnnData, batch_key: str | None) -> None:
+    """Raise if there is no such column of batches, or a cell without a batch."""
+    if batch_key is not None and (n_missing := int((labels(adata, batch_key).codes < 0).sum())):
+        msg = f"adata.obs[{batch_key!r}] is missing for {n_missing} cells: give them a batch, or drop them"
+        raise ValueError(msg)
+
+
 def representation(adata: AnnData, use_rep: str) -> NDArray[Any]:
     """Get an array of ``obsm``, dense, cells by dimensions."""
     if use_rep not in adata.obsm:
         raise KeyError(_missing("representation", use_rep, adata.obsm.keys(), "adata.obsm"))
-    return np.asarray(adata.obsm[use_rep])
+    stored = adata.obsm[use_rep]
+    where = f"adata.obsm[{use_rep!r}]"
+    if isinstance(stored, types.CSBase):
+        msg = f"{where} is a {type(stored).__name__}; make it dense with `.toarray()`, or reduce it to a few dimensions"
+        raise TypeError(msg)
+    values = np.asarray(stored)
+    if values.dtype.kind not in "biuf":
+        msg = f"{where} has dtype {values.dtype}; a representation holds real numbers"
+        raise ValueError(msg)
+    if values.ndim != 2 or values.shape[1] == 0:
+        msg = f"{where} has shape {values.shape}; a representation has one row per cell and at least one column"
+        raise ValueError(msg)
+    if not np.isfinite(values).all(axis=1).any():
+        msg = f"{where} gives no cell finite values; compute it again"
+        raise ValueError(msg)
+    return values
+
+
+def finite_cells(adata: AnnData, use_rep: str, consequence: str) -> NDArray[np.bool_]:
+    """Tell which cells have a finite representation, and warn of the others."""
+    finite: NDArray[np.bool_] = np.isfinite(representation(adata, use_rep)).all(axis=1)
+    if not finite.all():
+        warn(
+            f"adata.obsm[{use_rep!r}] is not finite in {(~finite).sum()} cells "
+            f"({some(adata.obs_names[~finite])}): {consequence}."
+        )
+    return finite
+
+
+def some(names: Iterable[object]) -> str:
+    """Name the first few of many.
+
+    >>> some(["a", "b"]), some("abcde")
+    ('a, b', 'a, b, c, …')
+    """
+    first = [str(name) for name in itertools.islice(names, 4)]
+    return ", ".join(first[:3]) + (", …" if len(first) > 3 else "")
+
+
+def step_record(adata: AnnData, key: str, *needed: str, step: str) -> Mapping[str, Any]:
+    """Get what an earlier step left in ``uns``, with the entries that are needed of it."""
+    record = adata.uns.get(key)
+    missing = [name for name in needed if not (isinstance(record, Mapping) and name in record)]
+    if missing:
+        found = "is missing" if record is None else f"holds no {missing[0]!r}"
+        msg = f"adata.uns[{key!r}] {found}; run `{step}` first"
+        raise KeyError(msg)
+    return record
 
 
 def finite(name: str, value: float) -> None:

@@ -57,6 +57,6 @@ def test_missing_records_name_the_next_step(scored):
     with assert_unchanged(scored), pytest.raises(KeyError, match=r"\['kind'\] is missing; run `ld.tl.label_transfer"):
         ld.pl.calibration(scored, key="kind")
     scored.uns["label_transfer"] = {"params": {"method": "knn"}}
-    with pytest.raises(KeyError, match=r"holds no calibration, which plain votes do not have; run .* model=model"):
+    with pytest.raises(KeyError, match=r"holds no 'calibration'; run .* model=model"):
         ld.pl.calibration(scored)
     assert plt.get_fignums() == []

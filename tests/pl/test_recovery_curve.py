@@ -56,7 +56,7 @@ def test_the_cutoff_is_drawn_where_there_is_one(scored, cutoff, n_lines):
     ("options", "error", "match"),
     [
         ({"key": "curve"}, KeyError, r"run `ld.tl.recovery_curve\(adata, model, label_key\)` first"),
-        ({"key": "label_transfer"}, KeyError, "holds no curve"),
+        ({"key": "label_transfer"}, KeyError, "holds no 'overall'"),
         ({"metric": "f1"}, ValueError, "no metric 'f1'"),
         ({"model": "scvi"}, ValueError, "no model 'scvi'"),
         ({"palette": ["red"]}, ValueError, "1 colours for 2 categories"),

@@ -133,7 +133,7 @@ class TestPanels:
             ({"basis": "X_frist"}, KeyError, "did you mean 'X_first'"),
             ({"basis": []}, ValueError, "`basis` is empty"),
             ({"basis": "X_wide"}, ValueError, r"shape \(12, 3\).*ld.tl.tsne\(adata, use_rep='X_wide'\)"),
-            ({"basis": "X_nowhere"}, ValueError, "no cell a finite position"),
+            ({"basis": "X_nowhere"}, ValueError, "gives no cell finite values"),
             ({"color": "cell_typ"}, KeyError, "did you mean 'cell_type'"),
             ({"title": ["one", "two"]}, ValueError, "2 titles for 1 panels"),
             ({"basis": ["X_first", "X_second"], "ax": "one"}, ValueError, "1 axes for 2 panels"),
@@ -170,5 +170,5 @@ class TestDepth:
 
     def test_not_finite(self, name, options, missing, adata):
         adata.obs.loc["cell 3", missing] = float("nan")
-        with assert_unchanged(adata), pytest.raises(ValueError, match="holds nan; measure it again"):
+        with assert_unchanged(adata), pytest.raises(ValueError, match="holds nan, no depth; measure it again"):
             draw(name, adata, **options)

@@ -89,8 +89,8 @@ def test_what_a_training_wrote_is_drawn():
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"key": "paper"}, KeyError, r"\['paper'\] holds no history.*joint_embedding\(adata, key_added='X_paper'\)"),
-        ({"key": "label_transfer"}, KeyError, "holds no history"),
+        ({"key": "paper"}, KeyError, r"\['paper'\] is missing.*joint_embedding\(adata, key_added='X_paper'\)"),
+        ({"key": "label_transfer"}, KeyError, "holds no 'history'"),
         ({"metric": "elbow"}, ValueError, "no metric 'elbow'"),
         ({"key": "scvi", "metric": "kl"}, ValueError, "no training of scvi has `metric='kl'`; show another of loss"),
         ({"key": []}, ValueError, "`key` is empty"),

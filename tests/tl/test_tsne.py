@@ -57,7 +57,7 @@ def test_cells_outside_the_sample_are_missing(adata):
 
 def test_cells_without_a_finite_latent_are_named_and_left_out(adata):
     adata.obsm["X_latent"][:3, 0] = np.nan
-    with pytest.warns(UserWarning, match="3 cells have a X_latent that is not finite"):
+    with pytest.warns(UserWarning, match="is not finite in 3 cells .cell 0, cell 1, cell 2."):
         ld.tl.tsne(adata, use_rep="X_latent", perplexity=10, rng=0)
     assert np.isnan(adata.obsm["X_latent_tsne"][:3]).all()
     assert np.isfinite(adata.obsm["X_latent_tsne"][3:]).all()

@@ -56,7 +56,7 @@ def test_is_that_of_scanpy(adata):
 
 def test_rapids_is_used_where_it_is_asked_for(adata, rapids):
     adata.obsm["X_latent"][7] = np.nan
-    with pytest.warns(UserWarning, match="1 cells have a X_latent that is not finite"):
+    with pytest.warns(UserWarning, match="is not finite in 1 cells .cell 7."):
         copied = ld.tl.umap(adata, use_rep="X_latent", n_neighbors=9, min_dist=0.1, method="rapids", copy=True)
     (first, latent, searched), (second, _, laid_out) = rapids
     assert (first, second) == ("neighbors", "umap")

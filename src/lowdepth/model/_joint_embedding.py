@@ -14,7 +14,7 @@ from scvi import REGISTRY_KEYS
 from scvi.data._constants import _ADATA_MINIFY_TYPE_UNS_KEY
 from scvi.dataloaders import DataSplitter
 
-from lowdepth._checks import check_no_empty_cells, get_counts
+from lowdepth._checks import check_complete, check_no_empty_cells, get_counts, some, warn
 
 from ._average import AveragedTraining
 from ._fading import FadingReconstruction
@@ -133,9 +133,12 @@ class JointEmbedding(SafelySaved):
             The counts are a dask array or backed by a file.
         TypeError
             The counts are a scipy sparse array; scvi-tools takes sparse matrices.
+        KeyError
+            There is no such layer or column.
         ValueError
-            The matrix does not hold raw counts, or a cell has none (its library size has no logarithm).
+            The matrix does not hold raw counts, a cell has none (its library size has no logarithm) or no batch.
         """
+        check_complete(adata, batch_key)
         counts = get_counts(adata, layer)
         if isinstance(counts, DaskArray):
             msg = "the counts are a dask array, which scvi-tools cannot train on; load them with `adata.to_memory()`"
@@ -261,16 +264,21 @@ class JointEmbedding(SafelySaved):
         -------
         Posterior means, cells by ``n_latent``; with ``return_dist=True`` means and variances.
         """
-        if dataloader is None and not self.module.dense_only:
-            self._check_if_trained(warn=False)
-            data = self._validate_anndata(adata)
-            if self._is_sparse(data) and self.minified_data_type is None:
-                manager = self.get_anndata_manager(data, required=True)
-                dataloader = NonzeroLoader(manager, indices, batch_size=batch_size or CELLS_AT_A_TIME)
-                return super().get_latent_representation(dataloader=dataloader, **latent_kwargs)
-        return super().get_latent_representation(
-            adata, indices, batch_size=batch_size, dataloader=dataloader, **latent_kwargs
-        )
+        self._check_if_trained(warn=False)
+        data = self._validate_anndata(adata) if dataloader is None else None
+        if data is not None and not self.module.dense_only and self._is_sparse(data) and not self.minified_data_type:
+            manager = self.get_anndata_manager(data, required=True)
+            loader = NonzeroLoader(manager, indices, batch_size=batch_size or CELLS_AT_A_TIME)
+            latent = super().get_latent_representation(dataloader=loader, **latent_kwargs)
+        else:
+            latent = super().get_latent_representation(
+                adata, indices, batch_size=batch_size, dataloader=dataloader, **latent_kwargs
+            )
+        bad = ~np.isfinite(latent[0] if isinstance(latent, tuple) else latent).all(axis=-1)
+        if bad.any():
+            names = np.arange(len(bad)) if data is None else data.obs_names[slice(None) if indices is None else indices]
+            warn(f"{bad.sum()} cells are embedded at values that are not finite ({some(names[bad])}).")
+        return latent
 
     def _gene_frequency(self) -> torch.Tensor:
         """Give each gene's share of all UMIs, half a UMI added to each so that it has a logarithm."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from lowdepth._checks import one_of, step_record
 from lowdepth._docs import shared_docs
 from lowdepth._keys import TransferKeys
 
@@ -69,7 +71,10 @@ def calibration(
     >>> ax = ld.pl.calibration(adata)
     >>> plt.close(ax.figure)
     """
-    record = _record(adata, key)
+    one_of("cmap", cmap, list(mpl.colormaps))
+    # plain votes leave no calibration
+    step = "ld.tl.label_transfer(adata, label_key, model=model)"
+    record = step_record(adata, key, "calibration", "reliability", step=step)
     data = _calibration_data(record)
     colors = depth_colors(cmap)(np.linspace(0.0, 0.9, len(record["calibration"])))
     ax = one_axes(ax, (6.2, 4.2))
@@ -86,17 +91,6 @@ def calibration(
     open_frame(ax)
     legend_right(ax, title="UMIs (calibration error)")
     return finish(ax, show=show, return_fig=return_fig)
-
-
-def _record(adata: AnnData, key: str) -> Any:
-    step = "run `ld.tl.label_transfer(adata, label_key, model=model)` first"
-    if key not in adata.uns:
-        msg = f"adata.uns[{key!r}] is missing; {step}"
-        raise KeyError(msg)
-    if "calibration" not in adata.uns[key]:
-        msg = f"adata.uns[{key!r}] holds no calibration, which plain votes do not have; {step}"
-        raise KeyError(msg)
-    return adata.uns[key]
 
 
 def _calibration_data(record: Any) -> pd.DataFrame:

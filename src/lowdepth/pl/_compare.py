@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lowdepth._checks import step_record
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ComparisonKeys
 
@@ -71,7 +72,7 @@ def compare(
     >>> ax = ld.pl.compare(adata)
     >>> plt.close(ax.figure)
     """
-    record = _record(adata, key)
+    record = step_record(adata, key, "per_seed", "overall", "params", step="ld.tl.compare(adata, label_key)")
     data = _compare_data(record)
     colors = choose_colors(palette, list(METRICS))
     seconds = record["overall"]["seconds"]
@@ -100,13 +101,6 @@ def _seconds(number: float) -> str:
     ('0.52 s', '1,234 s')
     """
     return f"{number:.2g} s" if number < 10 else f"{number:,.0f} s"
-
-
-def _record(adata: AnnData, key: str) -> Any:
-    if key not in adata.uns:
-        msg = f"adata.uns[{key!r}] is missing; run `ld.tl.compare(adata, label_key)` first"
-        raise KeyError(msg)
-    return adata.uns[key]
 
 
 def _compare_data(record: Any) -> pd.DataFrame:

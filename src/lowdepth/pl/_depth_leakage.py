@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lowdepth._checks import step_record
 from lowdepth._docs import shared_docs
 from lowdepth._keys import LeakageKeys
 
@@ -77,7 +78,7 @@ def depth_leakage(
     >>> ax = ld.pl.depth_leakage(adata, names={"X_genes": "50 genes"})
     >>> plt.close(ax.figure)
     """
-    record = _record(adata, key)
+    record = step_record(adata, key, "overall", "params", step="ld.tl.depth_leakage(adata, use_rep)")
     data = _depth_leakage_data(record)
     keys = list(record["params"]["use_rep"])
     colors = choose_colors(palette, keys)
@@ -95,13 +96,6 @@ def depth_leakage(
     ax.set_xlabel("share that is depth")
     legend_above(ax)
     return finish(ax, show=show, return_fig=return_fig)
-
-
-def _record(adata: AnnData, key: str) -> Any:
-    if key not in adata.uns:
-        msg = f"adata.uns[{key!r}] is missing; run `ld.tl.depth_leakage(adata, use_rep)` first"
-        raise KeyError(msg)
-    return adata.uns[key]
 
 
 def _depth_leakage_data(record: Any) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lowdepth._checks import step_record
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ScoreKeys
 
@@ -70,7 +71,8 @@ def label_recovery(
     >>> ax = ld.pl.label_recovery(adata, names={"X_genes": "50 genes"})
     >>> plt.close(ax.figure)
     """
-    score = _score(adata, key)
+    step = "ld.tl.label_transfer_score(adata, label_key, use_rep=...)"
+    score = step_record(adata, key, "per_type", "overall", "params", step=step)
     data = _label_recovery_data(score)
     keys = list(score["params"]["use_rep"])
     colors = choose_colors(palette, keys)
@@ -86,19 +88,14 @@ def label_recovery(
         y = bars["rank"] + (place - (len(keys) - 1) / 2) * height
         balanced = score["overall"].loc[rep, "balanced_accuracy"]
         ax.barh(y, bars["recall"], height, color=colors[rep], label=f"{shown[rep]} (balanced accuracy {balanced:.3f})")
-        whiskers = [bars["recall"] - bars["recall_low"], bars["recall_high"] - bars["recall"]]
+        # an interval of few resamplings may lie beside the recall itself
+        ends = [bars["recall"] - bars["recall_low"], bars["recall_high"] - bars["recall"]]
+        whiskers = [end.clip(lower=0) for end in ends]
         ax.errorbar(bars["recall"], y, xerr=whiskers, fmt="none", ecolor=ink(), elinewidth=0.8, capsize=1.5)
     name_rows(ax, ticks)
     ax.set_xlabel(f"recall among cells below {umis(score['params']['low_umi'])} UMIs")
     legend_above(ax)
     return finish(ax, show=show, return_fig=return_fig)
-
-
-def _score(adata: AnnData, key: str) -> Any:
-    if key not in adata.uns:
-        msg = f"adata.uns[{key!r}] is missing; run `ld.tl.label_transfer_score(adata, label_key, use_rep=...)` first"
-        raise KeyError(msg)
-    return adata.uns[key]
 
 
 def _label_recovery_data(score: Any) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lowdepth._checks import depths, labels
+from lowdepth._checks import at_least, depths, labels
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
@@ -88,6 +88,7 @@ def low_umi_overlay(
     >>> plt.close(figure)
     """
     check_layout(ncols, size)
+    at_least("low_umi", low_umi, 0)
     keys = basis_keys(basis)
     titles = panel_titles(keys, title)
     data = _low_umi_overlay_data(adata, keys, color, low_umi=low_umi)

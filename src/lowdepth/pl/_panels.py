@@ -70,16 +70,13 @@ def panel_data(adata: AnnData, keys: list[str], values: pd.Series[Any], layer: N
     panels = []
     for panel, key in enumerate(keys):
         positions = representation(adata, key)
-        if positions.ndim != 2 or positions.shape[1] != 2:
+        if positions.shape[1] != 2:
             msg = (
                 f"adata.obsm[{key!r}] has shape {positions.shape}; a panel shows two dimensions: "
                 f"compute them first, e.g. with `ld.tl.tsne(adata, use_rep={key!r})`"
             )
             raise ValueError(msg)
         placed = order[np.isfinite(positions[order]).all(axis=1)]
-        if not placed.size:
-            msg = f"adata.obsm[{key!r}] gives no cell a finite position; compute it again"
-            raise ValueError(msg)
         panels.append(
             pd.DataFrame(
                 {

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 
-from lowdepth._checks import at_least, depths, representation
+from lowdepth._checks import at_least, depths, representation, step_record
 from lowdepth._keys import DepthKeys, StabilityKeys
 
 if TYPE_CHECKING:
@@ -36,10 +36,12 @@ class Paths(NamedTuple):
 def read_paths(adata: AnnData, key: str) -> Paths:
     """Get what :func:`lowdepth.tl.thinning_stability` wrote."""
     keys = StabilityKeys(key)
-    if keys.uns not in adata.uns or keys.path not in adata.obsm:
-        msg = f"adata.obsm[{keys.path!r}] is missing; run `ld.tl.thinning_stability(adata, model)` first"
+    step = "ld.tl.thinning_stability(adata, model)"
+    record = step_record(adata, keys.uns, "params", step=step)
+    if keys.path not in adata.obsm or "depths" not in record["params"]:
+        msg = f"adata.obsm[{keys.path!r}] is missing; run `{step}` first"
         raise KeyError(msg)
-    return Paths(np.asarray(adata.uns[keys.uns]["params"]["depths"]), np.asarray(adata.obsm[keys.path]))
+    return Paths(np.asarray(record["params"]["depths"]), np.asarray(adata.obsm[keys.path]))
 
 
 def choose_cells(
@@ -58,6 +60,9 @@ def choose_cells(
         deepest_first = drawable[np.argsort(-depths(adata, DepthKeys.total_umi)[drawable], kind="stable")]
         place = pd.Series(cluster, index=drawable)[deepest_first]
         return place.drop_duplicates().index.to_numpy()
+    if not adata.obs_names.is_unique:
+        msg = "names of cells are not unique, `cells` cannot tell them apart; run `adata.obs_names_make_unique()`"
+        raise ValueError(msg)
     chosen = adata.obs_names.get_indexer(list(cells))
     for name, cell in zip(cells, chosen, strict=True):
         if cell < 0:

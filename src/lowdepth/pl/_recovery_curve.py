@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lowdepth._checks import one_of
+from lowdepth._checks import one_of, step_record
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CurveKeys
 
@@ -84,7 +84,8 @@ def recovery_curve(
     >>> plt.close(ax.figure)
     """
     one_of("metric", metric, list(METRICS))
-    record = _record(adata, key)
+    step = "ld.tl.recovery_curve(adata, model, label_key)"
+    record = step_record(adata, key, "overall", "per_type", "params", step=step)
     data = _recovery_curve_data(record, metric, model)
     curves = list(data["curve"].unique())
     colors = choose_colors(palette, curves)
@@ -112,16 +113,6 @@ def _draw_cutoff(ax: Axes, record: Any) -> None:
     if np.isfinite(cutoff):
         ax.axvline(cutoff, **{**line, "linestyle": ":"}, label=f"cutoff, {umis(round(cutoff))} UMIs")
         ax.axvspan(low, min(high, record["params"]["low_umi"]), color="0.5", alpha=0.15, linewidth=0)
-
-
-def _record(adata: AnnData, key: str) -> Any:
-    if "overall" not in adata.uns.get(key, {}):
-        msg = (
-            f"adata.uns[{key!r}] holds no curve; run `ld.tl.recovery_curve(adata, model, label_key)` first, "
-            "on data with deep cells"
-        )
-        raise KeyError(msg)
-    return adata.uns[key]
 
 
 def _recovery_curve_data(record: Any, metric: str, model: str | None) -> pd.DataFrame:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from lowdepth._checks import one_of
+from lowdepth._checks import one_of, step_record
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 
@@ -124,16 +124,6 @@ def training(
     return finish(ax, show=show, return_fig=return_fig)
 
 
-def _history(adata: AnnData, name: str) -> Any:
-    if "history" not in adata.uns.get(name, {}):
-        msg = (
-            f"adata.uns[{name!r}] holds no history of a training; "
-            f"run `ld.tl.joint_embedding(adata, key_added='X_{name}')` first"
-        )
-        raise KeyError(msg)
-    return adata.uns[name]["history"]
-
-
 def _training_data(adata: AnnData, keys: Sequence[str], metric: str) -> pd.DataFrame:
     """Give one row for each point: ``embedding``, ``part``, ``epoch`` (from 1 on) and ``value``.
 
@@ -144,7 +134,8 @@ def _training_data(adata: AnnData, keys: Sequence[str], metric: str) -> pd.DataF
         raise ValueError(msg)
     curves = []
     for key in keys:
-        history = _history(adata, key)
+        step = f"ld.tl.joint_embedding(adata, key_added='X_{key}')"
+        history = step_record(adata, key, "history", step=step)["history"]
         for part, column in zip(LINES, METRICS[metric], strict=True):
             if column in history:
                 values = history[column].to_numpy(float)

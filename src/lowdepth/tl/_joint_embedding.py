@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from lowdepth._checks import at_least, get_counts, labels, total_umis, warn, writable
+from lowdepth._checks import at_least, get_counts, total_umis, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
@@ -128,12 +129,10 @@ def joint_embedding(
 
     at_least("n_latent", n_latent, 1)
     at_least("batch_size", batch_size, 2)
+    at_least("low_umi", low_umi, 0)
     counts = get_counts(adata, layer)
     if adata.n_obs < 2:
         msg = f"there is {adata.n_obs} cell: an embedding is learnt from many"
-        raise ValueError(msg)
-    if batch_key is not None and (n_missing := int((labels(adata, batch_key).codes < 0).sum())):
-        msg = f"adata.obs[{batch_key!r}] is missing for {n_missing} cells: give them a batch, or drop them"
         raise ValueError(msg)
     depths = total_umis(counts)
     if refine:
@@ -141,9 +140,9 @@ def joint_embedding(
     if not (depths >= low_umi).any():
         warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
 
-    adata = writable(adata, copy=copy)
     keys = EmbeddingKeys(key_added)
     with quiet_lightning(), _unchanged_on_error(adata), seeded(as_seed(rng)):
+        adata = writable(adata, copy=copy)
         JointEmbedding.setup_anndata(adata, layer=layer, batch_key=batch_key)
         model = JointEmbedding(adata, preset=preset, n_latent=n_latent, **model_kwargs)
         model.train(
@@ -156,7 +155,11 @@ def joint_embedding(
             strategy=strategy,
             enable_progress_bar=progress_bar,
         )
-        adata.obsm[keys.obsm] = model.get_latent_representation()
+        latent = model.get_latent_representation()
+        if not np.isfinite(latent).any():
+            msg = f"the training diverged: the embedding holds no finite value; train with a smaller `lr` than {lr}"
+            raise ValueError(msg)
+        adata.obsm[keys.obsm] = latent
         if refine:
             refined = f"{key_added}_refined"
             refine_low_umi(adata, model, low_umi=low_umi, key_added=refined, rng=rng, progress_bar=progress_bar)
@@ -184,9 +187,13 @@ def joint_embedding(
 @contextmanager
 def _unchanged_on_error(adata: AnnData) -> Iterator[None]:
     """Take back what was written when the training or what follows it fails."""
+    view_of = (adata._adata_ref, adata._oidx, adata._vidx) if adata.is_view else None
     obs, obsm, uns = adata.obs.copy(), dict(adata.obsm), dict(adata.uns)
     try:
         yield
     except BaseException:
-        adata.obs, adata.obsm, adata.uns = obs, obsm, uns
+        if view_of:
+            adata._init_as_view(*view_of)
+        else:
+            adata.obs, adata.obsm, adata.uns = obs, obsm, uns
         raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.manifold import TSNE
 
-from lowdepth._checks import representation, warn, writable
+from lowdepth._checks import finite_cells, representation, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
@@ -76,9 +76,7 @@ def tsne(
     keys = EmbeddingKeys(key_added or f"{use_rep}_tsne")
     latent = representation(adata, use_rep)
     generator = np.random.default_rng(rng)
-    cells = np.flatnonzero(np.isfinite(latent).all(axis=1))
-    if len(cells) < adata.n_obs:
-        warn(f"{adata.n_obs - len(cells)} cells have a {use_rep} that is not finite: they are left out of the t-SNE.")
+    cells = np.flatnonzero(finite_cells(adata, use_rep, "they are left out of the t-SNE"))
     if max_obs is not None and len(cells) > max_obs:
         cells = np.sort(generator.choice(cells, max_obs, replace=False))
     if len(cells) <= perplexity:

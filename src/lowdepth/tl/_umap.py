@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from lowdepth._checks import at_least, one_of, representation, warn, writable
+from lowdepth._checks import at_least, finite_cells, one_of, representation, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
@@ -82,9 +82,7 @@ def umap(
     at_least("n_neighbors", n_neighbors, 2)
     keys = EmbeddingKeys(key_added or f"{use_rep}_umap")
     latent = representation(adata, use_rep)
-    cells = np.flatnonzero(np.isfinite(latent).all(axis=1))
-    if len(cells) < adata.n_obs:
-        warn(f"{adata.n_obs - len(cells)} cells have a {use_rep} that is not finite: they are left out of the UMAP.")
+    cells = np.flatnonzero(finite_cells(adata, use_rep, "they are left out of the UMAP"))
     if len(cells) <= n_neighbors:
         msg = f"`n_neighbors={n_neighbors}` needs more cells than that, and there are {len(cells)}; lower it"
         raise ValueError(msg)

@@ -195,7 +195,7 @@ def test_data_that_cannot_say(adata, direction, change, match):
     assert np.isnan(found.umi)
     assert "the data cannot say" in repr(found)
     assert found.curve is None
-    with pytest.raises(KeyError, match="holds no curve"):
+    with pytest.raises(KeyError, match="holds no 'overall'"):
         ld.pl.recovery_curve(adata, key="keep")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lowdepth._checks import numbers
+from lowdepth._checks import at_least, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,7 @@ def grid_of(depths: Sequence[float] | None, low_umi: float) -> NDArray[np.float6
     >>> grid_of(None, 150)
     array([ 20.,  30.,  50., 100., 150.])
     """
+    at_least("low_umi", low_umi, 1)
     if depths is None:
         return np.array([depth for depth in USUAL_DEPTHS if depth < low_umi] + [float(low_umi)])
     grid = np.unique(numbers(depths, "`depths`"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +19,8 @@ if TYPE_CHECKING:
 
 
 def embed(cells: ModelCells, model: BaseModelClass) -> NDArray[np.float64]:
-    """Embed cells, which may be few and may be empty."""
-    with warnings.catch_warnings():
-        # scvi-tools warns of batches that are too small to train on, and nothing is trained here
-        warnings.filterwarnings("ignore", message="Category .* has fewer than 3 cells", category=UserWarning)
-        return cells.embedded(model).astype(np.float64)
+    """Embed cells, which may be few and may be empty, for figures in double precision."""
+    return cells.embedded(model).astype(np.float64)
 
 
 def thinned_moments(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowdepth._checks import at_least, depths, labels, representation, warn, writable
+from lowdepth._checks import at_least, check_complete, depths, finite_cells, labels, representation, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, LeakageKeys
 from lowdepth._random import seed_record
@@ -14,7 +14,7 @@ from lowdepth._random import seed_record
 from ._leakage_tables import figures_overall, figures_within_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
     from anndata import AnnData
@@ -120,7 +120,7 @@ def depth_leakage(
     batch = _batches(adata, batch_key)
 
     generator = np.random.default_rng(rng)
-    cells = _choose_cells(adata, latents.values(), max_obs, generator)
+    cells = _choose_cells(adata, keys, max_obs, generator)
     _check_cells(depth[cells], n_neighbors)
     latents = {key: latent[cells] for key, latent in latents.items()}
     depth, batch = depth[cells], batch[cells]
@@ -148,20 +148,15 @@ def depth_leakage(
 def _batches(adata: AnnData, batch_key: str | None) -> NDArray[np.integer]:
     if batch_key is None:
         return np.zeros(adata.n_obs, np.int64)
-    codes = labels(adata, batch_key).codes
-    if (codes < 0).any():
-        msg = f"adata.obs[{batch_key!r}] is missing for {(codes < 0).sum()} cells: give them a batch, or drop them"
-        raise ValueError(msg)
-    return codes.astype(np.int64)
+    check_complete(adata, batch_key)
+    return labels(adata, batch_key).codes.astype(np.int64)
 
 
 def _choose_cells(
-    adata: AnnData, latents: Iterable[NDArray[Any]], max_obs: int | None, generator: np.random.Generator
+    adata: AnnData, keys: list[str], max_obs: int | None, generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """Draw usable cells, in the order of their names: folds do not depend on the order of the file."""
-    usable = np.all([np.isfinite(latent).all(axis=1) for latent in latents], axis=0)
-    if not usable.all():
-        warn(f"{(~usable).sum()} cells have a representation that is not finite: they are left out.")
+    usable = np.all([finite_cells(adata, key, "they are left out") for key in keys], axis=0)
     by_name = np.argsort(adata.obs_names.to_numpy(str), kind="stable")
     cells = by_name[usable[by_name]]
     if max_obs is not None and len(cells) > max_obs:

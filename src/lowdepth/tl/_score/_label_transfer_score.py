@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lowdepth._checks import depths, labels, representation, warn, writable
+from lowdepth._checks import at_least, depths, finite_cells, labels, representation, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, ScoreKeys
 from lowdepth.tl._transfer._neighbor_vote import DepthSplit, split_by_depth, vote
@@ -105,6 +105,8 @@ def label_transfer_score(
     representation
     X_first_genes        ...          ...
     """
+    at_least("low_umi", low_umi, 0)
+    at_least("n_bootstrap", n_bootstrap, 0)
     keys, transfers = _listed(use_rep), _listed(transfer)
     scored = [*keys, *transfers]
     if not scored:
@@ -119,7 +121,7 @@ def label_transfer_score(
     label = labels(adata, label_key)
     names = all_names([label.categories, *(predicted.categories for predicted, _ in finished.values())])
     said = {key: Predictions(coded(predicted, names), confidence) for key, (predicted, confidence) in finished.items()}
-    usable = np.all([label.codes >= 0, *(np.isfinite(latent).all(axis=1) for latent in latents.values())], axis=0)
+    usable = np.all([label.codes >= 0, *(finite_cells(adata, key, "they are not scored") for key in latents)], axis=0)
     split = _split(adata, label_key, low_umi=low_umi, usable=usable, transfers=said, needs_deep=bool(latents))
     unseen = np.setdiff1d(label.codes[split.query], label.codes[split.reference])
     if latents and len(unseen):
@@ -131,6 +133,9 @@ def label_transfer_score(
         total_umi=split.total_umi[split.query],
         batch=None if batch is None else batch[split.query],
     )
+    if batch is not None and (batch.codes[split.query] < 0).all():
+        msg = f"adata.obs[{batch_key!r}] is missing for all {split.query.sum()} cells to score: give them a batch"
+        raise ValueError(msg)
     generator = np.random.default_rng(rng)
     options: dict[str, Any] = {
         "low_umi": low_umi,

@@ -155,6 +155,7 @@ def label_transfer(
     'posterior'
     """
     one_of("method", method, METHODS)
+    at_least("low_umi", low_umi, 0)
     at_least("n_references", n_references, 1)
     if (model is None) == (use_rep is None):
         msg = "give either `model=`, for calibrated probabilities, or `use_rep=`, the key in adata.obsm to compare in"

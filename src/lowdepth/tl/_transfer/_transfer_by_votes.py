@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lowdepth._checks import depths, representation, warn
+from lowdepth._checks import depths, finite_cells, representation
 from lowdepth._keys import DepthKeys
 from lowdepth.tl._cells._neighbor_index import NeighborIndex
 
@@ -14,6 +12,7 @@ from ._neighbor_vote import check_n_neighbors, vote_fractions
 from ._transfer_cells import Transferred, choose_cells
 
 if TYPE_CHECKING:
+    import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -42,10 +41,7 @@ def transfer_by_votes(
     """
 
     def usable(cells: AnnData) -> NDArray[np.bool_]:
-        finite: NDArray[np.bool_] = np.isfinite(representation(cells, use_rep)).all(axis=1)
-        if not finite.all():
-            warn(f"{(~finite).sum()} cells have a {use_rep} that is not finite: they get no label and give none.")
-        return finite
+        return finite_cells(cells, use_rep, "they get no label and give none")
 
     cells = choose_cells(
         adata,
