@@ -70,6 +70,13 @@ def test_pure_depth(adata):
     assert figures["n"] == N_OBS
 
 
+def test_a_cell_far_from_all_others_is_not_predicted_to_be_deeper_than_any(adata):
+    depth = adata.obs["log10_umi"].to_numpy()
+    latent = adata.obsm["X_free"] + stats.zscore(depth)[:, None]
+    latent[0] = 40
+    assert held_out_prediction(latent, depth, one_group(depth), seed=0).max() <= depth.max()
+
+
 def test_free_of_depth(adata):
     figures = leakage(adata, "X_free", label_key="cell_type")
     assert figures["r2"] <= free_r2_bound(N_OBS)
