@@ -60,7 +60,10 @@ copybutton_prompt_is_regexp = True
 
 # references to lowdepth have to resolve; others become links where the inventories of their packages can be fetched
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!lowdepth\b).*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!lowdepth\b).*"),
+    (r"py:type", r"lowdepth\._.*"),  # aliases of private modules have no page
+]
 intersphinx_mapping = (
     {
         "anndata": ("https://anndata.scverse.org/en/stable/", None),
