@@ -18,8 +18,6 @@ import lowdepth as ld
 from lowdepth.thinning import thin_counts
 
 DTYPES = [np.uint8, np.int32, np.int64, np.float32, np.float64]
-settings.register_profile("lowdepth", max_examples=60, deadline=None, derandomize=True)
-settings.load_profile("lowdepth")
 
 keys = st.integers(0, 2**64 - 1).map(np.uint64)
 probabilities = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the user typed.
 
     Returns 0 when it is done and 2 when it cannot be done with this input. A command that a scheduler
-    ends (SIGTERM) exits with 143, as a shell says it.
+    ends (SIGTERM) exits with 143, and one that its user ends (Ctrl-C) with 130, as a shell says it.
     """
     parser = argparse.ArgumentParser(prog="lowdepth", description=ld.__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=f"%(prog)s {ld.__version__}")
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.set_defaults(run=rescue)
     options = vars(parser.parse_args(arguments))
     try:
-        with _ended_by_sigterm(), warnings.catch_warnings():
+        with _ended_by_signals(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             options.pop("run")(**options)
     except BAD_INPUT as error:
@@ -51,17 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Stop at once: Lightning on its own would end the training, and the command with code 0."""
+def _ended_by_signals() -> Iterator[None]:
+    """Stop at once: Lightning on its own would end the training, and the command with code 0 or 1."""
 
     def stop(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -16,6 +16,8 @@ from fast_array_utils import types
 from fast_array_utils.numba import njit
 from fast_array_utils.stats import sum as array_sum
 
+from ._sparse_structure import check_structure
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -85,6 +87,8 @@ def check_counts[Counts: NDArray[Any] | types.CSBase](counts: Counts, where: str
     A sample is looked at first, and then all values, none of which is ever rounded; nothing is
     read of a dtype that holds counts only.
     """
+    if isinstance(counts, types.CSBase):
+        check_structure(counts, where)
     values = counts if isinstance(counts, np.ndarray) else counts.data
     if values.dtype not in COUNT_DTYPES:
         msg = f"{where} has dtype {values.dtype}; counts are integers, float32 or float64: convert them with `astype`"

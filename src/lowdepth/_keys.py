@@ -29,6 +29,20 @@ class EmulateKeys:
 
 
 @dataclass(frozen=True)
+class ThinKeys:
+    """Written by :func:`lowdepth.pp.thin_to_depth`, beside the counts."""
+
+    uns: str = "thin_to_depth"
+
+
+@dataclass(frozen=True)
+class SplitKeys:
+    """Written by :func:`lowdepth.pp.split_counts`, beside the folds."""
+
+    uns: str = "split_counts"
+
+
+@dataclass(frozen=True)
 class EmbeddingKeys:
     """Written by :func:`lowdepth.tl.joint_embedding`, :func:`lowdepth.tl.tsne` and :func:`lowdepth.tl.umap`."""
 

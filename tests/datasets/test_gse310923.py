@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,12 +11,13 @@ import anndata as ad
 import h5py
 import numpy as np
 import pytest
+from disks import killed_at, room_left
 
 import lowdepth as ld
 from lowdepth.datasets import _gse310923
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NAME = "cells.h5ad"
@@ -126,6 +128,32 @@ def test_reports_an_unreachable_server(server: Server, tmp_path: Path) -> None:
     server.server_close()
     with pytest.raises(OSError, match=f"{NAME} could not be downloaded"):
         download(tmp_path)
+
+
+def test_a_killed_download_is_done_anew(server: Server, content: bytes, tmp_path: Path) -> None:
+    server.answers = [whole(content)]
+    killed = killed_at(1, [(h5py, "File")], lambda: download(tmp_path))  # all is there, under a name for the time being
+    assert killed
+    assert NAME not in {path.name for path in tmp_path.iterdir()}
+    assert download(tmp_path).shape == (2, 3)
+    assert server.n_requests == 2
+
+
+def test_two_download_at_once(server: Server, content: bytes, tmp_path: Path) -> None:
+    server.answers = [whole(content)]
+    with ThreadPoolExecutor(4) as threads:
+        shapes = list(threads.map(lambda _: download(tmp_path).shape, range(4)))
+    assert shapes == [(2, 3)] * 4
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_a_full_disk(server: Server, content: bytes, mounted: Callable[[str], Path]) -> None:
+    disk = mounted("size=1m")
+    server.answers = [whole(content)]
+    with room_left(disk, 4), pytest.raises(OSError, match=r"could not be downloaded to .*No space left"):
+        download(disk)
+    assert list(disk.iterdir()) == []
+    assert download(disk).shape == (2, 3)
 
 
 @pytest.mark.parametrize("kind", ["no HDF5", "no AnnData", "truncated"])

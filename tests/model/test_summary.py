@@ -8,7 +8,7 @@ from helpers import counts_adata
 from lowdepth.model import JointEmbedding
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def model():
     adata = counts_adata()
     JointEmbedding.setup_anndata(adata)

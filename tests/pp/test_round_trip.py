@@ -28,5 +28,5 @@ def test_round_trip(file_format, tmp_path):
         assert_same(getattr(adata, slot), getattr(back, slot), slot)
     for name in adata.layers:
         np.testing.assert_array_equal(dense(adata.layers[name]), dense(back.layers[name]))
-    assert back.uns == adata.uns
+    np.testing.assert_equal(back.uns, adata.uns)
     assert back.uns["depth_metrics"]["params"] == {"low_umi": 100, "layer": "counts"}

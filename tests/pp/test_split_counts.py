@@ -100,6 +100,7 @@ def test_names_layer_and_other_slots():
     np.testing.assert_array_equal(
         dense(adata.layers["train"]) + dense(adata.layers["test"]), dense(adata.layers["counts"])
     )
+    assert adata.uns.pop("split_counts")["params"]["keys_added"].tolist() == ["train", "test"]
     for slot in set(SLOTS) - {"layers"}:
         assert_same(getattr(before, slot), getattr(adata, slot), slot)
     assert_same(before.layers["counts"], adata.layers["counts"])

@@ -75,6 +75,7 @@ def test_only_the_named_matrix_changes(adata, layer, key_added, written):
 
     expected = ld.pp.thin_to_depth(counts_adata(), 30, rng=0, copy=True).X
     assert_same(expected, adata.layers[written])
+    assert adata.uns.pop("thin_to_depth")["params"]["target_depth"] == 30
     for slot in SLOTS[2:]:
         assert_same(getattr(before, slot), getattr(adata, slot), slot)
     for name in {None, "counts", "other"} - {written}:

@@ -52,7 +52,7 @@ def test_collapsed_latents_are_laid_out_without_a_warning(adata, latent):
 def test_cells_outside_the_sample_are_missing(adata):
     ld.tl.tsne(adata, use_rep="X_latent", perplexity=10, max_obs=50, key_added="X_sample", rng=0)
     assert np.isfinite(adata.obsm["X_sample"]).all(axis=1).sum() == 50
-    assert adata.uns["sample"]["params"] == {"use_rep": "X_latent", "perplexity": 10, "rng": 0}
+    assert adata.uns["sample"]["params"] == {"use_rep": "X_latent", "perplexity": 10, "max_obs": 50, "rng": 0}
 
 
 def test_cells_without_a_finite_latent_are_named_and_left_out(adata):

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from fast_array_utils import types
 
-from lowdepth._checks import obs_column
+from lowdepth._cells_file import write_cells
+from lowdepth._checks import obs_column, warn
 from lowdepth._files import atomically, remove
 
 if TYPE_CHECKING:
@@ -49,35 +50,47 @@ class Checkpoint:
 
     def load(self, adata: AnnData) -> JointEmbedding | None:
         """Write the slots into ``adata`` and give the model, or nothing where there is no such checkpoint."""
-        settings = self.folder / SETTINGS
-        if not settings.exists() or json.loads(settings.read_text()) != self.settings:
+        if not (self.folder / SETTINGS).exists():
             return None
         from lowdepth.model import JointEmbedding  # noqa: PLC0415  torch and scvi take seconds to import
 
-        slots = ad.read_h5ad(self.folder / SLOTS)
-        model = JointEmbedding.load(self.folder / MODEL, adata=adata)
+        try:
+            if json.loads((self.folder / SETTINGS).read_text()) != self._settings_with(self.folder / SLOTS):
+                return None
+            slots = ad.read_h5ad(self.folder / SLOTS)
+            model = JointEmbedding.load(self.folder / MODEL, adata=adata)
+        except (OSError, ValueError) as error:
+            warn(f"the embedding in {str(self.folder)!r} cannot be taken up again, so it is trained anew: {error}")
+            return None
         adata.obs[list(slots.obs)] = slots.obs
         adata.obsm.update(slots.obsm)
         adata.uns.update(slots.uns)
         return model
 
     def save(self, adata: AnnData, model: JointEmbedding) -> None:
-        """Keep what the training wrote."""
+        """Keep what the training wrote; where that fails, the command goes on, as it would have without."""
         written = {slot: [name for name in getattr(adata, slot) if self._is_new(slot, name)] for slot in self.before}
         slots = ad.AnnData(
             obs=adata.obs[written["obs"]],
             obsm={name: adata.obsm[name] for name in written["obsm"]},
             uns={name: adata.uns[name] for name in written["uns"]},
         )
-        remove(self.folder)
-        with atomically(self.folder) as partial:
-            model.save(partial / MODEL, save_anndata=False)
-            slots.write_h5ad(partial / SLOTS)
-            (partial / SETTINGS).write_text(json.dumps(self.settings))
+        try:
+            remove(self.folder)
+            with atomically(self.folder) as partial:
+                model.save(partial / MODEL, save_anndata=False)
+                write_cells(partial / SLOTS, slots)
+                (partial / SETTINGS).write_text(json.dumps(self._settings_with(partial / SLOTS)))
+        except OSError as error:
+            warn(f"the embedding cannot be kept for a second attempt: {error}")
 
     def clear(self) -> None:
         """Remove the folder: the output holds all of it."""
         remove(self.folder)
+
+    def _settings_with(self, slots: Path) -> dict[str, Any]:
+        with slots.open("rb") as file:
+            return self.settings | {"slots": hashlib.file_digest(file, "sha256").hexdigest()}
 
     def _is_new(self, slot: str, name: str) -> bool:
         # scvi-tools registers cells again when it loads a model

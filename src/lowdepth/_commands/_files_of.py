@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anndata as ad
 
+from lowdepth._cells_file import write_cells
 from lowdepth._files import atomically, check_writable
 
 if TYPE_CHECKING:
@@ -37,14 +38,25 @@ def check_files(file: Path, out: Path, report: Path | None) -> None:
 
 
 def read(file: Path) -> AnnData:
-    """Read cells into memory."""
-    return ad.read_h5ad(file) if file.suffix == ".h5ad" else ad.read_zarr(file)
+    """Read cells into memory.
+
+    Raises
+    ------
+    OSError
+        The file is damaged, or no file of its kind.
+    """
+    try:
+        return ad.read_h5ad(file) if file.suffix == ".h5ad" else ad.read_zarr(file)
+    except Exception as error:  # damage shows up as almost any of them
+        msg = f"{str(file)!r} cannot be read as {file.suffix[1:]}: {error or type(error).__name__}; copy it anew"
+        raise OSError(msg) from error
 
 
 def write(adata: AnnData, out: Path) -> None:
     """Write cells, whole or not at all."""
     with atomically(out) as partial:
         if out.suffix == ".h5ad":
-            adata.write_h5ad(partial)
+            adata.strings_to_categoricals()  # as anndata's own files have it
+            write_cells(partial, adata)
         else:
             adata.write_zarr(partial)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lowdepth as ld
+from lowdepth._files import atomically
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -49,7 +50,8 @@ def demo(*, out: Path, seed: int, max_epochs: int) -> None:
     print(_table(score))
     out.mkdir(parents=True, exist_ok=True)
     for name, figure in _figures(adata).items():
-        figure.savefig(out / f"{name}.png", dpi=150, bbox_inches="tight")
+        with atomically(out / f"{name}.png") as partial:
+            figure.savefig(partial, format="png", dpi=150, bbox_inches="tight")
     print(f"figures: {out.resolve()}")
 
 

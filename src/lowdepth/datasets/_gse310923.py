@@ -10,6 +10,8 @@ import h5py
 from anndata import read_h5ad
 from tqdm.auto import tqdm
 
+from lowdepth._files import flush
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -94,3 +96,4 @@ def _to_complete_file(url: str, part: str, pooch: object, *, progress_bar: bool)
         # a connection may close early without an error, but an HDF5 file knows where it ends
         msg = f"what came is not a complete HDF5 file: {error}"
         raise ValueError(msg) from error
+    flush(Path(part))

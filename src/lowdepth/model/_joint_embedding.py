@@ -18,6 +18,7 @@ from lowdepth._checks import check_complete, check_no_empty_cells, get_counts, s
 
 from ._average import AveragedTraining
 from ._fading import FadingReconstruction
+from ._interrupt import StopOnInterrupt
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import hidden_units_for, resolve_preset
@@ -83,6 +84,9 @@ class JointEmbedding(SafelySaved):
     _train_runner_cls = RanksRunner
     __repr__ = as_text
     _repr_html_ = as_html
+
+    interrupted = False
+    """Whether the last training was stopped by its user."""
 
     def __init__(
         self,
@@ -164,6 +168,9 @@ class JointEmbedding(SafelySaved):
     ) -> None:
         """Train with the settings of the method's tutorial.
 
+        In a notebook, an interrupt (the stop button, Ctrl-C) ends the training after its present step and keeps what
+        was learnt, with ``model.interrupted`` set; a second one gives the training up. A script is ended at once.
+
         Parameters
         ----------
         max_epochs
@@ -207,18 +214,24 @@ class JointEmbedding(SafelySaved):
             msg = f"early stopping watches {watched!r} of cells that are held out, and none are: pass train_size=0.9"
             raise ValueError(msg)
         validation = {"check_val_every_n_epoch": 1} if holds_out else {}
+        stop = StopOnInterrupt()
         if self.module is not None:
             # a model that was trained or loaded is in evaluation mode, where scvi-tools skips the joint embedding
             self.module.train()
-        super().train(
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            train_size=train_size,
-            plan_kwargs={"lr": lr, "with_thinned": True, **(plan_kwargs or {})},
-            datasplitter_kwargs=datasplitter_kwargs,
-            # Lightning warns when an epoch has fewer steps than it waits between two entries in the log
-            **{"log_every_n_steps": 1, "callbacks": callbacks, **validation, **train_kwargs},
-        )
+        with stop.listening():
+            super().train(
+                max_epochs=max_epochs,
+                batch_size=batch_size,
+                train_size=train_size,
+                plan_kwargs={"lr": lr, "with_thinned": True, **(plan_kwargs or {})},
+                datasplitter_kwargs=datasplitter_kwargs,
+                # Lightning warns when an epoch has fewer steps than it waits between two entries in the log
+                **{"log_every_n_steps": 1, "callbacks": [*callbacks, stop], **validation, **train_kwargs},
+            )
+        self.interrupted = stop.interrupted
+        if stop.interrupted:
+            step = f"step {self.trainer.global_step} (epoch {self.trainer.current_epoch} of {max_epochs})"
+            logger.warning("training was interrupted after %s: the model is what it had learnt by then", step)
 
     def _callbacks(self) -> Iterator[Callback]:
         if self.average_weights:

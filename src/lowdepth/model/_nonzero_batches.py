@@ -11,6 +11,8 @@ from scvi.data import AnnTorchDataset
 from scvi.dataloaders import DataSplitter
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
+from lowdepth._sparse_structure import check_structure
+
 from .engine import take_rows
 from .ranks import JoinedBatches
 
@@ -144,7 +146,14 @@ def fits(counts: CSBase, device: torch.device) -> bool:
 
 
 def sorted_csr(counts: CSBase) -> CSBase:
-    """Give CSR with sorted columns and every count in one place; a copy only where it is not so already."""
+    """Give CSR with sorted columns and every count in one place; a copy only where it is not so already.
+
+    Raises
+    ------
+    ValueError
+        It is no valid sparse matrix.
+    """
+    check_structure(counts, "the matrix of counts")
     counts = counts.tocsr()
     if not counts.has_canonical_format:
         counts = counts.copy()

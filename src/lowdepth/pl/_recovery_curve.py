@@ -85,7 +85,7 @@ def recovery_curve(
     """
     one_of("metric", metric, list(METRICS))
     step = "ld.tl.recovery_curve(adata, model, label_key)"
-    record = step_record(adata, key, "overall", "per_type", "params", step=step)
+    record = step_record(adata, key, "overall", "params", step=step)
     data = _recovery_curve_data(record, metric, model)
     curves = list(data["curve"].unique())
     colors = choose_colors(palette, curves)

@@ -8,7 +8,8 @@ import numpy as np
 
 from lowdepth._checks import get_counts, numbers, total_umis, var_column, writable
 from lowdepth._docs import shared_docs
-from lowdepth._random import stream_key
+from lowdepth._keys import SplitKeys
+from lowdepth._random import seed_record, stream_key
 from lowdepth.thinning import thin_counts
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def split_counts(
     Returns
     -------
     ``None``, or the changed copy with ``copy=True``. Writes both folds, of the counts'
-    container and dtype, into ``adata.layers``.
+    container and dtype, into ``adata.layers``, and ``uns["split_counts"]``, the parameters of the last call.
 
     Raises
     ------
@@ -84,6 +85,10 @@ def split_counts(
 
     adata = writable(adata, copy=copy)
     adata.layers[keys_added[0]], adata.layers[keys_added[1]] = first, second
+    named = overdispersion if isinstance(overdispersion, str) else per_gene
+    params = {"fraction": fraction, "layer": layer, "keys_added": np.array(keys_added), "overdispersion": named}
+    params = {name: value for name, value in params.items() if value is not None}
+    adata.uns[SplitKeys.uns] = {"params": {**params, **seed_record(rng)}}
     return adata if copy else None
 
 

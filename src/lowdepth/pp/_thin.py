@@ -8,7 +8,8 @@ import numpy as np
 
 from lowdepth._checks import get_counts, numbers, obs_column, total_umis, writable
 from lowdepth._docs import shared_docs
-from lowdepth._random import stream_key
+from lowdepth._keys import ThinKeys
+from lowdepth._random import seed_record, stream_key
 from lowdepth.thinning import thin_counts
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def thin_to_depth(
     Returns
     -------
     ``None``, or the changed copy with ``copy=True``. Writes the thinned counts, of the same
-    container and dtype, into ``X``, ``layers[layer]`` or ``layers[key_added]``.
+    container and dtype, into ``X``, ``layers[layer]`` or ``layers[key_added]``, and ``uns["thin_to_depth"]``, the
+    parameters of the last call.
 
     Raises
     ------
@@ -68,11 +70,15 @@ def thin_to_depth(
     """
     counts = get_counts(adata, layer)
     total = total_umis(counts)
-    keep = np.minimum(1.0, _target(adata, target_depth) / np.maximum(total, 1.0))
+    target = _target(adata, target_depth)
+    keep = np.minimum(1.0, target / np.maximum(total, 1.0))
     thinned = thin_counts(counts, keep, stream_key(rng, total.sum()))
 
     adata = writable(adata, copy=copy)
     adata.layers[key_added or layer] = thinned
+    named = target_depth if isinstance(target_depth, str) else target[()]
+    params = {"target_depth": named, "layer": layer, "key_added": key_added, **seed_record(rng)}
+    adata.uns[ThinKeys.uns] = {"params": {name: value for name, value in params.items() if value is not None}}
     return adata if copy else None
 
 

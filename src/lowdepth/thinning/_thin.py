@@ -93,9 +93,10 @@ def _thin_sparse(
     key: np.uint64,
     origin: tuple[int, int],
 ) -> types.CSBase:
+    check_counts(counts, "`counts`")
     if counts.format == "csc":
         return _thin_sparse(counts.tocsr(), keep, overdispersion, key, origin).tocsc()
-    if not check_counts(counts, "`counts`").has_canonical_format:
+    if not counts.has_canonical_format:
         counts = counts.copy()  # two stored parts of one count would share one stream
         counts.sum_duplicates()
     thinned = thin_csr(counts.data, counts.indices, counts.indptr, keep, overdispersion, key, origin)

@@ -57,6 +57,9 @@ def joint_embedding(
     together: the deep ones, thinned at random in every step, teach it what depth does. Use
     that class instead for Lightning's further options (callbacks, loggers).
 
+    In a notebook, an interrupt ends the training and embeds the cells with what was learnt by then; the record
+    says ``interrupted``. A second interrupt, or one at any other time, leaves ``adata`` as it was.
+
     Parameters
     ----------
     {adata}
@@ -102,7 +105,8 @@ def joint_embedding(
     The trained model. Writes
 
     ``adata.obsm["X_joint_embedding"]`` : the embedding, ``n_obs`` by ``n_latent``, float32
-    ``adata.uns["joint_embedding"]`` : ``params``, ``versions``, and ``history``, a data frame of losses by epoch
+    ``adata.uns["joint_embedding"]`` : ``params``, ``versions``, ``interrupted``, and ``history``, a data frame of
+        losses by epoch
 
     with ``refine=True`` what :func:`lowdepth.tl.refine_low_umi` writes under ``"X_joint_embedding_refined"``,
     and what scvi-tools registers data with, ``obs["_scvi_batch"]``, ``obs["_scvi_labels"]``
@@ -177,6 +181,7 @@ def joint_embedding(
     }
     adata.uns[keys.uns] = {
         "params": {name: value for name, value in params.items() if value is not None},
+        "interrupted": model.interrupted,
         "history": pd.concat(model.history.values(), axis="columns").astype(float),
         "versions": {package: version(package) for package in ("lowdepth", "scvi-tools", "torch", "anndata")},
     }

@@ -92,7 +92,8 @@ def tsne(
 
     adata = writable(adata, copy=copy)
     adata.obsm[keys.obsm] = layout
-    adata.uns[keys.uns] = {"params": {"use_rep": use_rep, "perplexity": perplexity, **seed_record(rng)}}
+    params = {"use_rep": use_rep, "perplexity": perplexity, "max_obs": max_obs, **seed_record(rng)}
+    adata.uns[keys.uns] = {"params": {name: value for name, value in params.items() if value is not None}}
     return adata if copy else None
 
 

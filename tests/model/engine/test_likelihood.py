@@ -259,6 +259,14 @@ def test_a_parameter_that_is_no_number_shows_in_the_value(which, law):
     assert ours(case, torch.float64)[0].isnan()
 
 
+def test_a_dispersion_that_is_no_number_comes_to_an_end_and_shows_in_the_value():
+    case = problem(20, 80)
+    case.parameters[3][:] = torch.nan  # of genes with counts above those for which a product is formed, too
+    assert (case.cells.values > 16).any()
+    assert ours(case)[0].isnan()
+    assert ours(case, torch.float64)[0].isnan()
+
+
 def test_a_gene_far_above_all_others():
     # the shares of the others are below the smallest float32, their counts must not make the likelihood infinite
     case = problem(5, 60)

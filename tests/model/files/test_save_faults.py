@@ -23,24 +23,6 @@ def models():
     return [model_of(cells(), seed=seed) for seed in range(2)]
 
 
-@pytest.fixture
-def mounted(tmp_path):
-    """Give a way to mount a small disk."""
-    point = tmp_path / "disk"
-    point.mkdir()
-
-    def mount(options):
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"a small disk cannot be mounted here: {getattr(error, 'stderr', None) or error}")
-        return point
-
-    yield mount
-    subprocess.run(["umount", str(point)], check=False, capture_output=True)
-
-
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -204,7 +186,7 @@ def test_what_killed_saves_left_is_removed_after_a_day(models, tmp_path):
     ]
     for path in left:
         path.touch()
-    long_ago = time.time() - 2 * _model_files.ABANDONED_AFTER
+    long_ago = time.time() - 2 * _files.ABANDONED_AFTER
     for path in (left[0], left[1], left[3], *tmp_path.glob("other_*")):
         os.utime(path, (long_ago, long_ago))
     models[1].save(tmp_path, overwrite=True)

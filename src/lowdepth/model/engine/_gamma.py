@@ -43,9 +43,10 @@ def _digamma(x: float) -> float:
     Abramowitz & Stegun, "Handbook of mathematical functions", 6.3.5 and 6.3.18.
     """
     shift = 0.0
-    while x < 6.0:
-        shift -= 1.0 / x
-        x += 1.0
+    for _ in range(6):  # a loop until x is large never ends on a NaN, under the flags of those who call this
+        if x < 6.0:
+            shift -= 1.0 / x
+            x += 1.0
     square = 1.0 / (x * x)
     series = square * (1 / 12 - square * (1 / 120 - square * (1 / 252 - square * (1 / 240 - square / 132))))
     return shift + math.log(x) - 0.5 / x - series

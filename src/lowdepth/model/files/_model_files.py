@@ -10,16 +10,15 @@ import errno
 import io
 import re
 import secrets
-import time
 from contextlib import suppress
 from hashlib import file_digest
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 
-from lowdepth._files import atomically, check_writable, flush, remove
+from lowdepth._cells_file import write_cells
+from lowdepth._files import atomically, check_writable, flush, is_abandoned, remove
 
-from ._cells_file import write_cells
 from ._document import COPY_AGAIN, sealed, to_content, to_parts, unsealed
 from ._saved_model import SavedModel
 from ._weights import weights_from_bytes, weights_to_bytes
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DATA_FILE = re.compile(r"weights-[0-9a-f]{8}\.pt|adata-[0-9a-f]{8}\.h5ad")
-
-ABANDONED_AFTER = 24 * 3600
-"""Seconds after which a file that no document names was left by a save that was killed."""
 
 
 def document_path(folder: Path, prefix: str) -> Path:
@@ -155,10 +151,7 @@ def _named_by(document: Path) -> set[str]:
 
 
 def _abandoned(folder: Path, prefix: str) -> Iterable[str]:
-    before = time.time() - ABANDONED_AFTER
     for path in folder.iterdir():
         name = path.name.removeprefix(prefix)
-        if prefix + name == path.name and DATA_FILE.fullmatch(name):
-            with suppress(FileNotFoundError):  # another process has removed it
-                if path.stat().st_mtime < before:
-                    yield name
+        if prefix + name == path.name and DATA_FILE.fullmatch(name) and is_abandoned(path):
+            yield name

@@ -224,6 +224,7 @@ def recommend_cutoff(
         "low_umi": low_umi,
         "n_neighbors": n_neighbors,
         "max_obs": max_obs,
+        "n_bootstrap": n_bootstrap,
         "sample_key": sample_key,
         "transfer": transfer,
         "n_ambient_only": None if ambient is None else int(explained.only.sum()),

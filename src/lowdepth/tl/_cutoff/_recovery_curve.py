@@ -152,6 +152,7 @@ def recovery_curve(
         "low_umi": low_umi,
         "n_neighbors": n_neighbors,
         "max_obs": max_obs,
+        "n_bootstrap": n_bootstrap,
         **({} if layer is None else {"layer": layer}),
         **seed_record(rng),
     }

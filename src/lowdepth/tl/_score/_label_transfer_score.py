@@ -10,6 +10,7 @@ import numpy as np
 from lowdepth._checks import at_least, depths, finite_cells, labels, representation, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, ScoreKeys
+from lowdepth._random import seed_record
 from lowdepth.tl._transfer._neighbor_vote import DepthSplit, split_by_depth, vote
 
 from ._predictions import Predictions, all_names, coded, finished_transfer
@@ -155,6 +156,7 @@ def label_transfer_score(
     overall = tables.pop("overall").astype({"representation": str}).set_index("representation")
     score = LabelTransferScore(
         params={"label_key": label_key, "use_rep": scored, "low_umi": low_umi, "n_neighbors": n_neighbors}
+        | {"n_bootstrap": n_bootstrap, **seed_record(rng)}
         | ({"transfer": transfers} if transfers else {})
         | ({} if batch_key is None else {"batch_key": batch_key}),
         overall=overall.assign(n_query=len(cells.truth), n_reference=int(split.reference.sum())),

@@ -28,4 +28,5 @@ def write_cells(path: Path, adata: AnnData, **dataset_kwargs: Any) -> None:
     file = io.BytesIO()
     with h5py.File(file, "w") as store:
         write_elem(store, "/", adata, dataset_kwargs=dataset_kwargs)
-    path.write_bytes(file.getbuffer())
+    with path.open("wb") as opened, file.getbuffer() as content:  # not by a function whose traceback would keep it
+        opened.write(content)
