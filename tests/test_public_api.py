@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 NAMES = {
     "datasets": ["gse310923_pbmc", "pbmc3k", "simulate"],
-    "model": ["JointEmbedding"],
+    "model": ["JointEmbedding", "StoredCells"],
     "pl": [
         "calibration",
         "compare",

@@ -1,7 +1,8 @@
-"""The joint-embedding model, an scvi-tools model with presets."""
+"""The joint-embedding model, an scvi-tools model with presets, and cells on the disk for it."""
 
 from __future__ import annotations
 
 from ._joint_embedding import JointEmbedding
+from .stored import StoredCells
 
-__all__ = ["JointEmbedding"]
+__all__ = ["JointEmbedding", "StoredCells"]

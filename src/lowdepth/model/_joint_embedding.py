@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +23,12 @@ from ._interrupt import StopOnInterrupt
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import hidden_units_for, resolve_preset
+from ._resume import ResumableTraining
 from ._schedule import TutorialSteps, epochs_for
 from ._summary import as_html, as_text
 from .files import SafelySaved
 from .ranks import RanksPlan, RanksRunner
+from .stored import StoredCells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +53,7 @@ class JointEmbedding(SafelySaved):
     Parameters
     ----------
     adata
-        Data registered with :meth:`setup_anndata`.
+        Data registered with :meth:`setup_anndata`, or :class:`StoredCells`, which stay on the disk.
     registry
         Registry of a data module, to train without an AnnData.
     preset
@@ -90,7 +93,7 @@ class JointEmbedding(SafelySaved):
 
     def __init__(
         self,
-        adata: AnnData | None = None,
+        adata: AnnData | StoredCells | None = None,
         registry: dict[str, Any] | None = None,
         *,
         preset: str = "denoise",
@@ -106,7 +109,14 @@ class JointEmbedding(SafelySaved):
         reconstruction_epochs = settings.pop("reconstruction_epochs", None)
         fades = settings.get("denoising_weight", 0) > 0 and "reconstruction_weight" not in settings
         self.reconstruction_epochs = reconstruction_epochs if fades else None
-        super().__init__(adata, registry, **settings)
+        self.cells = adata if isinstance(adata, StoredCells) else None
+        if self.cells is None:
+            super().__init__(adata, registry, **settings)
+        else:
+            super().__init__(None, registry or self.cells.registry, **settings)
+            if reason := self.module.dense_only:
+                msg = f"cells on the disk are trained on their non-zeros, which cannot take {reason}; leave that out"
+                raise ValueError(msg)
         if start_at_data and adata is not None:
             self.module.start_decoder(self._gene_frequency())
         self._model_summary_string = f"JointEmbedding model, preset {preset!r}, with " + ", ".join(
@@ -164,6 +174,7 @@ class JointEmbedding(SafelySaved):
         train_size: float = 1.0,
         plan_kwargs: Mapping[str, Any] | None = None,
         datasplitter_kwargs: Mapping[str, Any] | None = None,
+        checkpoint: Path | str | None = None,
         **train_kwargs: Any,
     ) -> None:
         """Train with the settings of the method's tutorial.
@@ -187,6 +198,11 @@ class JointEmbedding(SafelySaved):
             Arguments of :class:`scvi.train.TrainingPlan`.
         datasplitter_kwargs
             Arguments of :class:`scvi.dataloaders.DataSplitter`.
+        checkpoint
+            File that the state of the training is written to as each epoch ends. If it is there already, a training
+            of the same model, with the same arguments, goes on from there: with the numbers that it would have had
+            without the interruption if the cells are on the disk, with minibatches in another order if they are in
+            memory. It is yours to delete.
         **train_kwargs
             Further ones of :meth:`scvi.model.SCVI.train` and Lightning's trainer, ``devices``, ``strategy`` and
             ``num_nodes`` among them: W devices with ``batch_size`` B compute what one does with W times B.
@@ -200,7 +216,11 @@ class JointEmbedding(SafelySaved):
             Early stopping watches cells that are held out, and none are; or there are fewer cells than devices.
         """
         callbacks = [*(train_kwargs.pop("callbacks", None) or []), *self._callbacks()]
-        if self.adata is not None:
+        if self.cells is not None:
+            stream = self.cells.stream(self.registry, batch_size=batch_size, train_size=train_size)
+            max_epochs = max_epochs or epochs_for(stream.n_train, batch_size)
+            train_kwargs = {"devices": 1, **train_kwargs, "datamodule": stream}
+        elif self.adata is not None:
             n_train = ceil(self.adata.n_obs * train_size)
             if max_epochs is None:
                 max_epochs = epochs_for(n_train, batch_size)
@@ -208,12 +228,19 @@ class JointEmbedding(SafelySaved):
             # batch normalisation fails on one cell: leave out one or two, others in each epoch
             drop_last = n_train > batch_size and 0 < n_train % batch_size < 3
             datasplitter_kwargs = {"drop_last": drop_last, **(datasplitter_kwargs or {})}
-        holds_out = train_size < 1 or "external_indexing" in (datasplitter_kwargs or {}) or "datamodule" in train_kwargs
+        holds_out = (
+            train_size < 1
+            or "external_indexing" in (datasplitter_kwargs or {})
+            or ("datamodule" in train_kwargs and self.cells is None)
+        )
         watched = train_kwargs.get("early_stopping_monitor", "elbo_validation")
         if train_kwargs.get("early_stopping") and "validation" in watched and not holds_out:
             msg = f"early stopping watches {watched!r} of cells that are held out, and none are: pass train_size=0.9"
             raise ValueError(msg)
         validation = {"check_val_every_n_epoch": 1} if holds_out else {}
+        if checkpoint is not None:
+            callbacks.append(ResumableTraining(Path(checkpoint)))
+            train_kwargs["ckpt_path"] = str(checkpoint) if Path(checkpoint).exists() else None
         stop = StopOnInterrupt()
         if self.module is not None:
             # a model that was trained or loaded is in evaluation mode, where scvi-tools skips the joint embedding
@@ -251,7 +278,7 @@ class JointEmbedding(SafelySaved):
 
     def get_latent_representation(
         self,
-        adata: AnnData | None = None,
+        adata: AnnData | StoredCells | None = None,
         indices: Sequence[int] | None = None,
         *,
         batch_size: int | None = None,
@@ -263,7 +290,8 @@ class JointEmbedding(SafelySaved):
         Parameters
         ----------
         adata
-            Data registered like the training data; by default the training data.
+            Data registered like the training data, or cells on the disk with its genes and columns; by default the
+            training data.
         indices
             Cells to embed; by default all.
         batch_size
@@ -277,6 +305,12 @@ class JointEmbedding(SafelySaved):
         -------
         Posterior means, cells by ``n_latent``; with ``return_dist=True`` means and variances.
         """
+        stored = self.cells if adata is None else adata
+        if dataloader is None and isinstance(stored, StoredCells):
+            if indices is not None:
+                msg = "cells on the disk are embedded from the first to the last; take `indices` of what is returned"
+                raise NotImplementedError(msg)
+            return self.get_latent_representation(dataloader=stored.blocks(self.registry), **latent_kwargs)
         self._check_if_trained(warn=False)
         data = self._validate_anndata(adata) if dataloader is None else None
         if data is not None and not self.module.dense_only and self._is_sparse(data) and not self.minified_data_type:
@@ -295,7 +329,11 @@ class JointEmbedding(SafelySaved):
 
     def _gene_frequency(self) -> torch.Tensor:
         """Give each gene's share of all UMIs, half a UMI added to each so that it has a logarithm."""
-        umis = np.asarray(self.adata_manager.get_from_registry(REGISTRY_KEYS.X_KEY).sum(axis=0)).ravel() + 0.5
+        if self.cells is None:
+            umis = np.asarray(self.adata_manager.get_from_registry(REGISTRY_KEYS.X_KEY).sum(axis=0)).ravel()
+        else:
+            umis = self.cells.collection.gene_umis
+        umis = umis + 0.5
         return torch.from_numpy(umis / umis.sum()).float()
 
     def _is_sparse(self, adata: AnnData | None) -> bool:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from lowdepth._checks import at_least, get_counts, total_umis, warn, writable
 from lowdepth._docs import shared_docs
@@ -16,21 +14,24 @@ from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
 
 from ._refinement._refine_low_umi import deep_and_shallow, refine_low_umi
+from ._training_record import training_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from anndata import AnnData
 
     from lowdepth._random import Rng
     from lowdepth.model import JointEmbedding
+    from lowdepth.model.stored._sources import Stored
 
 logger = logging.getLogger("lowdepth")
 
 
 @shared_docs
 def joint_embedding(
-    adata: AnnData,
+    adata: AnnData | Stored,
     *,
     layer: str | None = None,
     batch_key: str | None = None,
@@ -49,6 +50,7 @@ def joint_embedding(
     low_umi: float = 1000,
     refine: bool = False,
     copy: bool = False,
+    folder: Path | str | None = None,
     **model_kwargs: Any,
 ) -> JointEmbedding:
     """Embed the cells so that shallow ones lie with deep ones of their kind.
@@ -60,9 +62,16 @@ def joint_embedding(
     In a notebook, an interrupt ends the training and embeds the cells with what was learnt by then; the record
     says ``interrupted``. A second interrupt, or one at any other time, leaves ``adata`` as it was.
 
+    Cells that do not fit in memory are passed as a path: they are shuffled once on the disk, trained on from there,
+    and the embedding is written into their file, whole or not at all. A training that was killed goes on from its
+    last epoch when it is started again with the same arguments.
+
     Parameters
     ----------
-    {adata}
+    adata
+        Annotated data matrix of raw UMI counts, ``n_obs`` cells by ``n_vars`` genes, or what stands for cells that are
+        not in memory: the path of an h5ad file or a zarr store, several, an AnnData from
+        :func:`anndata.experimental.read_lazy`, or an annbatch ``DatasetCollection``.
     {layer}
     batch_key
         Column of ``obs`` whose effect the embedding shall not show.
@@ -97,6 +106,9 @@ def joint_embedding(
         Run :func:`lowdepth.tl.refine_low_umi` too, into ``key_added`` with ``"_refined"``.
     copy
         Leave ``adata`` as it is and write into a copy, which is ``model.adata``.
+    folder
+        Where the shuffled counts of cells that are not in memory go, and the state of their training; by default
+        beside the first file, under its name with ``.lowdepth`` added. Delete it when you need it no more.
     **model_kwargs
         Put over the preset's settings, see :class:`lowdepth.model.JointEmbedding`.
 
@@ -115,7 +127,10 @@ def joint_embedding(
     Raises
     ------
     {counts_errors}
-        Or there is one cell only, or one without any UMI; with ``refine=True``, no deep or no shallow cell.
+        Or there is one cell only, or one without any UMI; with ``refine=True``, no deep or no shallow cell. Or
+        a file has an embedding of that name which this function did not write.
+    ImportError
+        Cells that are not in memory need packages: ``pip install "lowdepth[scale]"``.
 
     Examples
     --------
@@ -127,13 +142,42 @@ def joint_embedding(
     >>> adata.obsm["X_joint_embedding"].shape
     (200, 8)
     """
-    from lowdepth.model import JointEmbedding  # noqa: PLC0415  torch and scvi take seconds to import
+    from lowdepth.model import JointEmbedding, StoredCells  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
+
+    from ._embed_stored import embed_stored, is_stored  # noqa: PLC0415
 
     at_least("n_latent", n_latent, 1)
     at_least("batch_size", batch_size, 2)
     at_least("low_umi", low_umi, 0)
+    keys = EmbeddingKeys(key_added)
+    params = {
+        "preset": preset,
+        "layer": layer,
+        "batch_key": batch_key,
+        "n_latent": n_latent,
+        "max_epochs": max_epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        **seed_record(rng),
+        **model_kwargs,
+    }
+    if is_stored(adata, layer):
+        if devices not in {"auto", "1", 1} or num_nodes != 1:
+            msg = (
+                f"`devices={devices}`, `num_nodes={num_nodes}`: cells on the disk are trained on by one device; pass 1"
+            )
+            raise NotImplementedError(msg)
+        if copy or refine:
+            msg = (
+                "cells on the disk are neither copied nor refined here; leave `copy` and `refine` out, and refine then"
+            )
+            raise NotImplementedError(msg)
+        cells = StoredCells(adata, layer=layer, batch_key=batch_key, folder=folder, progress_bar=progress_bar)
+        return embed_stored(
+            cells, keys, params, model_kwargs, seed=as_seed(rng), accelerator=accelerator, low_umi=low_umi
+        )
     counts = get_counts(adata, layer)
     if adata.n_obs < 2:
         msg = f"there is {adata.n_obs} cell: an embedding is learnt from many"
@@ -144,7 +188,6 @@ def joint_embedding(
     if not (depths >= low_umi).any():
         warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
 
-    keys = EmbeddingKeys(key_added)
     with quiet_lightning(), _unchanged_on_error(adata), seeded(as_seed(rng)):
         adata = writable(adata, copy=copy)
         JointEmbedding.setup_anndata(adata, layer=layer, batch_key=batch_key)
@@ -167,24 +210,7 @@ def joint_embedding(
         if refine:
             refined = f"{key_added}_refined"
             refine_low_umi(adata, model, low_umi=low_umi, key_added=refined, rng=rng, progress_bar=progress_bar)
-    params = {
-        "preset": preset,
-        "layer": layer,
-        "batch_key": batch_key,
-        "n_latent": n_latent,
-        "max_epochs": len(model.history["train_loss"]),
-        "batch_size": batch_size,
-        "lr": lr,
-        "n_devices": model.trainer.world_size,
-        **seed_record(rng),
-        **model_kwargs,
-    }
-    adata.uns[keys.uns] = {
-        "params": {name: value for name, value in params.items() if value is not None},
-        "interrupted": model.interrupted,
-        "history": pd.concat(model.history.values(), axis="columns").astype(float),
-        "versions": {package: version(package) for package in ("lowdepth", "scvi-tools", "torch", "anndata")},
-    }
+    adata.uns[keys.uns] = training_record(params, model)
     logger.info("added\n    .obsm[%r]\n    .uns[%r]", keys.obsm, keys.uns)
     return model
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lowdepth.model._presets import SavedPreset
+from lowdepth.model.stored import StoredCells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from ._saved_model import SavedModel
 
 
-def restore[Model: JointEmbeddingSCVI](cls: type[Model], saved: SavedModel, adata: AnnData | None, where: str) -> Model:
+def restore[Model: JointEmbeddingSCVI](
+    cls: type[Model], saved: SavedModel, adata: AnnData | StoredCells | None, where: str
+) -> Model:
     """Build a model, on the CPU and in evaluation mode, and register its cells.
 
     Parameters
@@ -39,7 +42,12 @@ def restore[Model: JointEmbeddingSCVI](cls: type[Model], saved: SavedModel, adat
     """
     if adata is not None:
         _check_genes(adata, saved.gene_names, where)
-    elif saved.settings.get("use_observed_lib_size") is False:
+    if isinstance(adata, StoredCells):
+        model = restore(cls, saved, None, where)
+        adata.encoded(saved.registry)  # raises where they have other batches
+        model.cells = adata
+        return model
+    if adata is None and saved.settings.get("use_observed_lib_size") is False:
         msg = f"the model in {where!r} estimates library sizes, beginning with those of its cells; pass them as `adata`"
         raise ValueError(msg)
     # the weights that a new model draws are not kept, and should not move the user's random state
@@ -60,7 +68,7 @@ def restore[Model: JointEmbeddingSCVI](cls: type[Model], saved: SavedModel, adat
     return model
 
 
-def _check_genes(adata: AnnData, expected: list[str], where: str) -> None:
+def _check_genes(adata: AnnData | StoredCells, expected: list[str], where: str) -> None:
     found = [str(name) for name in adata.var_names]
     if found == expected:
         return

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+    from lowdepth.model.stored import StoredCells
+
 
 class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is not typed
     """What scvi-tools does with pickles, done with the files of :mod:`lowdepth.model.files._model_files`."""
@@ -98,7 +100,7 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
     def load(
         cls,
         dir_path: str | os.PathLike[str],
-        adata: AnnData | Literal[False] | None = None,
+        adata: AnnData | StoredCells | Literal[False] | None = None,
         *,
         accelerator: str = "auto",
         device: int | str = "auto",
@@ -112,8 +114,8 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
         dir_path
             Folder that the model was saved in.
         adata
-            Cells with the model's genes, in its order; they are registered as the training data were. ``None``
-            takes those that were saved with the model, ``False`` none.
+            Cells with the model's genes, in its order, in memory or on the disk; they are registered as the training
+            data were. ``None`` takes those that were saved with the model, ``False`` none.
         accelerator, device
             Where the model shall be, as Lightning's trainer names it.
         prefix

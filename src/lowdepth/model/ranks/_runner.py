@@ -71,6 +71,9 @@ class RanksRunner(TrainRunner):  # type: ignore[misc]  # scvi-tools is not typed
                 "run a script with strategy='ddp', see the documentation under \"Scale\""
             )
             raise NotImplementedError(msg)
+        if not isinstance(self.data_splitter, DataSplitter):
+            msg = "several devices share cells that are in memory; train on cells on the disk with devices=1"
+            raise NotImplementedError(msg)
         if type(self.data_splitter) is DataSplitter:
             msg = (
                 "several devices share the non-zeros of sparse counts, and these minibatches are dense; store the "

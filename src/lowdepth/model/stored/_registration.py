@@ -1,0 +1,88 @@
+"""What scvi-tools has to know of cells that are not in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from scipy.sparse import csr_matrix
+from scvi import REGISTRY_KEYS
+from scvi.external import JointEmbeddingSCVI
+
+from lowdepth._checks import numbers
+from lowdepth.model._nonzero_batches import sorted_csr
+from lowdepth.model.engine import take_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fast_array_utils.types import CSBase
+    from numpy.typing import NDArray
+
+CELLS_OF_A_KIND = 3
+"""Shown to scvi-tools of each combination of categories: it warns where a category has fewer cells than these."""
+
+
+def registry_of(obs: pd.DataFrame, gene_names: Sequence[str], setup: Mapping[str, Any]) -> dict[str, Any]:
+    """Let scvi-tools register some cells of each kind, without counts, and give what it would know of all."""
+    layer = setup["layer"]
+    keys = [key for key in [setup["batch_key"], *(setup["categorical_covariate_keys"] or [])] if key is not None]
+    kinds = obs.groupby(keys, observed=True, sort=False) if keys else obs
+    shown = kinds.head(CELLS_OF_A_KIND)
+    shown.index = shown.index.astype(str)
+    counts = csr_matrix((len(shown), len(gene_names)), dtype=np.float32)
+    cells = AnnData(
+        counts if layer is None else None,
+        shown,
+        pd.DataFrame(index=pd.Index(gene_names)),
+        layers={} if layer is None else {layer: counts},
+    )
+    JointEmbeddingSCVI.setup_anndata(cells, **setup)
+    registry = JointEmbeddingSCVI._get_most_recent_anndata_manager(cells, required=True).registry
+    counts_field = registry["field_registries"][REGISTRY_KEYS.X_KEY]
+    counts_field["state_registry"]["n_obs"] = counts_field["summary_stats"]["n_cells"] = len(obs)
+    return {**registry, "model_name": "JointEmbedding"}
+
+
+class Covariates:
+    """Batch and covariates of all cells, encoded as a registry says.
+
+    Parameters
+    ----------
+    obs
+        Columns of the cells.
+    registry
+        How a model's cells were registered.
+    """
+
+    def __init__(self, obs: pd.DataFrame, registry: Mapping[str, Any]) -> None:
+        setup, fields = registry["setup_args"], registry["field_registries"]
+        batches = fields[REGISTRY_KEYS.BATCH_KEY]["state_registry"]["categorical_mapping"]
+        batch_key = setup["batch_key"]
+        batch = np.zeros(len(obs), np.int64) if batch_key is None else _codes(obs[batch_key], batches)
+        self.tensors = {REGISTRY_KEYS.BATCH_KEY: batch[:, np.newaxis]}
+        self.tensors[REGISTRY_KEYS.LABELS_KEY] = np.zeros((len(obs), 1), np.int64)
+        if keys := setup["continuous_covariate_keys"]:
+            columns = [numbers(obs[key], f"obs[{key!r}]").astype(np.float32) for key in keys]
+            self.tensors[REGISTRY_KEYS.CONT_COVS_KEY] = np.stack(columns, axis=1)
+        if keys := setup["categorical_covariate_keys"]:
+            mappings = fields[REGISTRY_KEYS.CAT_COVS_KEY]["state_registry"]["mappings"]
+            columns = [_codes(obs[key], mappings[key]) for key in keys]
+            self.tensors[REGISTRY_KEYS.CAT_COVS_KEY] = np.stack(columns, axis=1)
+
+    def minibatch(self, counts: CSBase, cells: NDArray[np.int64] | slice) -> dict[str, Any]:
+        """Give the cells at these positions as the module takes them."""
+        covariates = {key: torch.from_numpy(values[cells]) for key, values in self.tensors.items()}
+        return {REGISTRY_KEYS.X_KEY: take_rows(sorted_csr(counts), np.arange(counts.shape[0])), **covariates}
+
+
+def _codes(column: pd.Series[Any], categories: NDArray[Any]) -> NDArray[np.int64]:
+    codes = pd.Index(categories).get_indexer(column).astype(np.int64)
+    if (codes < 0).any():
+        unknown = column[codes < 0].iloc[0]
+        msg = f"obs[{column.name!r}] holds {unknown!r}, which the model does not know; it knows {list(categories)[:10]}"
+        raise ValueError(msg)
+    return codes

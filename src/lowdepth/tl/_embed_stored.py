@@ -1,0 +1,117 @@
+"""The embedding of cells that stay on the disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import ExitStack
+from hashlib import blake2b
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from anndata import AnnData
+from fast_array_utils.types import DaskArray
+from tqdm.auto import tqdm
+
+from lowdepth._checks import warn
+from lowdepth._files import remove
+from lowdepth.model import JointEmbedding
+from lowdepth.model._quiet import quiet_lightning
+from lowdepth.model._seed import seeded
+
+from ._training_record import training_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from lowdepth._keys import EmbeddingKeys
+    from lowdepth.model import StoredCells
+
+logger = logging.getLogger("lowdepth")
+
+
+def is_stored(adata: Any, layer: str | None) -> bool:
+    """Tell whether these are cells that are not in memory: anything but an AnnData, or one with lazy counts."""
+    return not isinstance(adata, AnnData) or isinstance(adata.layers.get(layer), DaskArray)
+
+
+def embed_stored(
+    cells: StoredCells,
+    keys: EmbeddingKeys,
+    params: Mapping[str, Any],
+    model_kwargs: Mapping[str, Any],
+    *,
+    seed: int,
+    accelerator: str,
+    low_umi: float,
+) -> JointEmbedding:
+    """Train on the cells and write their embedding to where they are.
+
+    Parameters
+    ----------
+    cells
+        The cells.
+    keys
+        Names of what is written.
+    params
+        Settings, for the record.
+    model_kwargs
+        Those of the model among them that the user put over the preset's.
+    seed
+        Seed of the training.
+    accelerator
+        As Lightning has it.
+    low_umi
+        Where cells are deep, to warn when none is.
+    """
+    from filelock import FileLock  # noqa: PLC0415  optional
+
+    from lowdepth.model.stored._write_back import check_slots  # noqa: PLC0415
+
+    for source in cells.sources:
+        check_slots(source, keys)
+    if cells.collection.deepest < low_umi:
+        warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
+    checkpoint = _checkpoint(cells, {**params, "rng": seed})
+    with quiet_lightning(), seeded(seed):
+        model = JointEmbedding(cells, preset=params["preset"], n_latent=params["n_latent"], **model_kwargs)
+        model.train(
+            max_epochs=params["max_epochs"],
+            batch_size=params["batch_size"],
+            lr=params["lr"],
+            accelerator=accelerator,
+            enable_progress_bar=cells.progress_bar,
+            checkpoint=checkpoint,
+        )
+        with FileLock(cells.folder / ".lock"):
+            _write(cells, model, keys, training_record(params, model))
+    remove(checkpoint)
+    names = ", ".join(source.name for source in cells.sources)
+    logger.info("added to %s\n    .obsm[%r]\n    .uns[%r]", names, keys.obsm, keys.uns)
+    return model
+
+
+def _checkpoint(cells: StoredCells, params: Mapping[str, Any]) -> Path:
+    """Give the place of the training's state: another one for other cells, settings or versions."""
+    versions = [version(package) for package in ("lowdepth", "scvi-tools", "torch")]
+    all_that_decides = json.dumps([cells.collection.fingerprint, params, versions], sort_keys=True, default=repr)
+    digest = blake2b(all_that_decides.encode(), digest_size=8).hexdigest()
+    cells.folder.mkdir(parents=True, exist_ok=True)
+    return cells.folder / f"training-{digest}.ckpt"
+
+
+def _write(cells: StoredCells, model: JointEmbedding, keys: EmbeddingKeys, record: Mapping[str, Any]) -> None:
+    """Embed block by block; the files take up the embeddings when all of them are complete."""
+    from lowdepth.model.stored._write_back import embedding_of  # noqa: PLC0415  optional
+
+    n_latent = model.module.n_latent
+    with ExitStack() as files, tqdm(total=cells.n_obs, desc="embedding", disable=not cells.progress_bar) as bar:
+        for i, source in enumerate(cells.sources):
+            embedding = files.enter_context(embedding_of(source, n_latent, keys, record))
+            first = 0
+            for block in cells.blocks(model.registry, i):
+                latent = model.get_latent_representation(dataloader=[block])
+                embedding[first : first + len(latent)] = latent
+                first += len(latent)
+                bar.update(len(latent))
