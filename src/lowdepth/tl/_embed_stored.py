@@ -9,7 +9,6 @@ from hashlib import blake2b
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from anndata import AnnData
 from fast_array_utils.types import DaskArray
 from tqdm.auto import tqdm
 
@@ -25,15 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from anndata import AnnData
+
     from lowdepth._keys import EmbeddingKeys
     from lowdepth.model import StoredCells
 
 logger = logging.getLogger("lowdepth")
 
 
-def is_stored(adata: Any, layer: str | None) -> bool:
-    """Tell whether these are cells that are not in memory: anything but an AnnData, or one with lazy counts."""
-    return not isinstance(adata, AnnData) or isinstance(adata.layers.get(layer), DaskArray)
+def has_lazy_counts(adata: AnnData, layer: str | None) -> bool:
+    """Tell whether the counts are not in memory."""
+    return isinstance(adata.layers.get(layer), DaskArray)
 
 
 def embed_stored(
@@ -111,7 +112,7 @@ def _write(cells: StoredCells, model: JointEmbedding, keys: EmbeddingKeys, recor
             embedding = files.enter_context(embedding_of(source, n_latent, keys, record))
             first = 0
             for block in cells.blocks(model.registry, i):
-                latent = model.get_latent_representation(dataloader=[block])
+                latent = model.get_latent_representation(dataloader=iter([block]))
                 embedding[first : first + len(latent)] = latent
                 first += len(latent)
                 bar.update(len(latent))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from anndata import AnnData
 
 from lowdepth._checks import at_least, get_counts, total_umis, warn, writable
 from lowdepth._docs import shared_docs
@@ -19,8 +20,6 @@ from ._training_record import training_record
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from anndata import AnnData
 
     from lowdepth._random import Rng
     from lowdepth.model import JointEmbedding
@@ -146,7 +145,7 @@ def joint_embedding(
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
 
-    from ._embed_stored import embed_stored, is_stored  # noqa: PLC0415
+    from ._embed_stored import embed_stored, has_lazy_counts  # noqa: PLC0415
 
     at_least("n_latent", n_latent, 1)
     at_least("batch_size", batch_size, 2)
@@ -163,11 +162,9 @@ def joint_embedding(
         **seed_record(rng),
         **model_kwargs,
     }
-    if is_stored(adata, layer):
-        if devices not in {"auto", "1", 1} or num_nodes != 1:
-            msg = (
-                f"`devices={devices}`, `num_nodes={num_nodes}`: cells on the disk are trained on by one device; pass 1"
-            )
+    if not isinstance(adata, AnnData) or has_lazy_counts(adata, layer):
+        if devices not in ("auto", "1", 1) or num_nodes != 1:
+            msg = f"`devices={devices}`, `num_nodes={num_nodes}`: cells on the disk are trained on by one device"
             raise NotImplementedError(msg)
         if copy or refine:
             msg = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from unittest.mock import patch
 
 import numpy as np
@@ -13,7 +12,7 @@ from scipy.stats import kstest
 from stores import written
 
 from lowdepth.model import StoredCells
-from lowdepth.model.stored import _collection, _stream
+from lowdepth.model.stored import _stream
 
 N_OBS = 500
 
@@ -109,27 +108,3 @@ def test_cells_are_dealt_out_wherever_reading_is_cut(cells, batch_size):
         sizes = [len(batch) for batch in cells_of(streamed(cells, batch_size=batch_size).train_dataloader())]
     full, rest = divmod(N_OBS, batch_size)
     assert sizes == [batch_size] * full + [rest] * (rest > 2)
-
-
-def test_memory_is_that_of_the_cells_that_are_read_together(tmp_path):
-    n_obs = 20_000
-    adata = counts_adata(n_obs, 200, depth=1000)
-    size, part = 8 * adata.X.nnz, 20
-    path = written(adata, tmp_path / "cells.zarr")
-    del adata
-    with (
-        patch.multiple(_collection, SHUFFLED_IN_MEMORY=size // part),
-        patch.object(_stream, "CELLS_IN_MEMORY", n_obs // part),
-    ):
-        cells = StoredCells(path, progress_bar=False)
-        tracemalloc.start()
-        stream = streamed(cells)
-        shuffling = tracemalloc.get_traced_memory()[1]
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        n_seen = sum(batch["X"].n_obs for batch in stream.train_dataloader())
-        reading = tracemalloc.get_traced_memory()[1] - before
-        tracemalloc.stop()
-    assert n_seen == n_obs
-    assert shuffling < 0.5 * size, (shuffling, size)
-    assert reading < 0.3 * size, (reading, size)

@@ -39,7 +39,7 @@ BLOCKS_TO_RECOGNISE = 32
 """Read of each source to tell whether its cells were shuffled before."""
 
 SHUFFLED_IN_MEMORY = 256 * 2**20
-"""Bytes of the non-zeros that are shuffled at a time; a few times as much memory is needed."""
+"""Bytes of the non-zeros that annbatch is asked to shuffle at a time; it takes several times as much memory."""
 
 BYTES_OF_A_COUNT = 8
 """Value and gene of a non-zero, before they are compressed."""

@@ -70,8 +70,8 @@ class Covariates:
             self.tensors[REGISTRY_KEYS.CONT_COVS_KEY] = np.stack(columns, axis=1)
         if keys := setup["categorical_covariate_keys"]:
             mappings = fields[REGISTRY_KEYS.CAT_COVS_KEY]["state_registry"]["mappings"]
-            columns = [_codes(obs[key], mappings[key]) for key in keys]
-            self.tensors[REGISTRY_KEYS.CAT_COVS_KEY] = np.stack(columns, axis=1)
+            codes = [_codes(obs[key], mappings[key]) for key in keys]
+            self.tensors[REGISTRY_KEYS.CAT_COVS_KEY] = np.stack(codes, axis=1)
 
     def minibatch(self, counts: CSBase, cells: NDArray[np.int64] | slice) -> dict[str, Any]:
         """Give the cells at these positions as the module takes them."""

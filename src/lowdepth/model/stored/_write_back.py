@@ -83,7 +83,7 @@ def _in_zarr(
         msg = f"embeddings are written into folders, and {group.store} is none; pass a path on a disk"
         raise NotImplementedError(msg)
     store = Path(group.store.root)
-    with _staged(store, keys) as stage:
+    with _staged(store, keys, group.path.replace("/", ".")) as stage:
         staged = zarr.open_group(stage, mode="w", zarr_format=group.metadata.zarr_format)
         embedding = staged.create_array(
             "obsm",
@@ -135,9 +135,9 @@ def _in_h5ad(
 
 
 @contextmanager
-def _staged(path: Path, keys: EmbeddingKeys) -> Iterator[Path]:
+def _staged(path: Path, keys: EmbeddingKeys, part: str = "") -> Iterator[Path]:
     """Give a place beside a file to prepare what goes into it; one that a killed process left is removed."""
-    stage = path.with_name(f".{path.name}.{keys.uns}.partial")
+    stage = path.with_name(".".join(["", path.name, *filter(None, [part]), keys.uns, "partial"]))
     remove(stage)
     try:
         yield stage
