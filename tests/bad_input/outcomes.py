@@ -113,6 +113,7 @@ OUTCOMES = {
     "bad dask block": {
         "with a model": Refused(NotImplementedError, DASK),
         "tl.compare": Refused(NotImplementedError, DASK),
+        "tl.joint_embedding": Refused(NotImplementedError, DASK),
         SETUP: Refused(NotImplementedError, DASK),
         "all": Refused(ValueError, rf"adata\.X holds 0\.5.*{NOT_RAW}"),
     },

@@ -70,6 +70,7 @@ def embed_stored(
 
     from lowdepth.model.stored._write_back import check_slots  # noqa: PLC0415
 
+    _ = cells.folder  # raises where none is known
     for source in cells.sources:
         check_slots(source, keys)
     if cells.collection.deepest < low_umi:

@@ -194,7 +194,7 @@ def test_where_the_shuffled_counts_go(paths, cells, tmp_path):
     assert cells.folder == paths[0].with_name("one.h5ad.lowdepth")
     assert StoredCells(ad.experimental.read_lazy(paths[0])).folder == cells.folder
     assert StoredCells(paths, folder=tmp_path).folder == tmp_path
-    with pytest.raises(ValueError, match="say with `folder` where"):
+    with pytest.raises(NotImplementedError, match="name a `folder` for that"):
         _ = StoredCells(ad.experimental.read_lazy(paths[1])).folder
 
 

@@ -134,8 +134,11 @@ class StoredCells:
             return Path(f"{file}.lowdepth")
         if (root := getattr(getattr(place, "store", None), "root", None)) is not None:
             return Path(f"{root}.lowdepth")
-        msg = "it is not known where these cells lie: say with `folder` where their shuffled counts are to go"
-        raise ValueError(msg)
+        msg = (
+            "the counts are a dask array, and no file is known beside which they could be shuffled: "
+            "name a `folder` for that, or load them with `adata.to_memory()`"
+        )
+        raise NotImplementedError(msg)
 
     @cached_property
     def collection(self) -> Collection:
