@@ -63,11 +63,9 @@ def test_total_umis_are_exact(container):
 
 
 def test_empty_cells_are_counted():
-    counts = np.eye(4)
-    _checks.check_no_empty_cells(counts)
-    counts[1:3] = 0
+    _checks.check_no_empty_cells(np.array([1.0, 5.0]))
     with pytest.raises(ValueError, match=r"2 cells hold no UMI; drop them with `ld\.pp\.filter_low_umi"):
-        _checks.check_no_empty_cells(sp.csr_matrix(counts))
+        _checks.check_no_empty_cells(np.array([0.0, 5.0, 0.0]))
 
 
 def test_warnings_point_at_the_caller():

@@ -81,6 +81,15 @@ def get_counts(adata: AnnData, layer: str | None) -> Any:
     return check_counts(counts, where)
 
 
+def counts_in_memory(adata: AnnData, layer: str | None, function: str) -> Any:
+    """Get raw counts for a function that does not work block by block."""
+    counts = get_counts(adata, layer)
+    if isinstance(counts, types.DaskArray):
+        msg = f"`{function}` takes no dask array: load the cells, or a sample of them, with `adata.to_memory()`"
+        raise NotImplementedError(msg)
+    return counts
+
+
 def check_counts[Counts: NDArray[Any] | types.CSBase](counts: Counts, where: str) -> Counts:
     """Raise unless all values are finite, whole and not negative; give the counts back.
 
@@ -135,10 +144,23 @@ def _first_bad(values: NDArray[Any]) -> int:
 
 def total_umis(counts: Any) -> NDArray[np.float64]:
     """Sum up each cell's UMIs, exactly: in 64 bits, whatever the dtype of the counts."""
+    return in_memory(row_sums(counts))[0]
+
+
+def row_sums(counts: Any) -> Any:
+    """Sum up each cell's UMIs; those of a dask array stay lazy."""
     if isinstance(counts, types.CSBase) and counts.format == "csr":
         return _row_sums(counts.data, counts.indptr)
-    totals = array_sum(counts, axis=1, dtype=np.float64)
-    return np.asarray(totals.compute() if isinstance(totals, types.DaskArray) else totals)
+    return array_sum(counts, axis=1, dtype=np.float64)
+
+
+def in_memory(*arrays: Any) -> tuple[NDArray[Any], ...]:
+    """Give numpy arrays; those that are lazy are computed together, in one pass over their blocks."""
+    if any(isinstance(array, types.DaskArray) for array in arrays):
+        import dask  # noqa: PLC0415  whoever has a dask array has dask
+
+        arrays = dask.compute(*arrays)
+    return tuple(map(np.asarray, arrays))
 
 
 @njit
@@ -151,26 +173,35 @@ def _row_sums(data: NDArray[Any], indptr: NDArray[Any]) -> NDArray[np.float64]:
     return sums
 
 
-def check_no_empty_cells(counts: Any) -> None:
+def check_no_empty_cells(total_umi: NDArray[np.float64]) -> None:
     """Raise if a cell holds no UMI at all."""
-    n_empty = int((total_umis(counts) == 0).sum())
+    n_empty = int((total_umi == 0).sum())
     if n_empty:
         msg = f"{n_empty} cells hold no UMI; drop them with `ld.pp.filter_low_umi(adata, min_umi=1)`"
         raise ValueError(msg)
+
+
+def obs_in_memory(adata: AnnData) -> pd.DataFrame:
+    """Get ``obs``; that of an AnnData that was opened lazily is read."""
+    return _frame(adata.obs)
+
+
+def _frame(table: Any) -> pd.DataFrame:
+    return table if isinstance(table, pd.DataFrame) else table.to_memory()
 
 
 def obs_column(adata: AnnData, key: str, *, what: str = "column") -> pd.Series[Any]:
     """Get a column of ``obs``."""
     if key not in adata.obs:
         raise KeyError(_missing(what, key, adata.obs.columns, "adata.obs"))
-    return adata.obs[key]
+    return _frame(adata.obs[[key]])[key]
 
 
 def var_column(adata: AnnData, key: str) -> pd.Series[Any]:
     """Get a column of ``var``."""
     if key not in adata.var:
         raise KeyError(_missing("column", key, adata.var.columns, "adata.var"))
-    return adata.var[key]
+    return _frame(adata.var[[key]])[key]
 
 
 def numbers(values: ArrayLike | pd.Series[Any], where: str) -> NDArray[np.float64]:

@@ -48,7 +48,7 @@ layer
 TypeError
     The model has no decoder like scVI's.
 NotImplementedError
-    The model holds minified data, or the counts are a dask array or backed by a file.
+    The model holds minified data, or the counts are backed by a file.
 KeyError
     There is no such layer, or a column of ``obs`` that the model needs is missing.""",
     "counts_errors": """\

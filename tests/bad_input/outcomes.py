@@ -27,6 +27,7 @@ GROUPS = {
     "pl": {name for name in ARGUMENTS if name.startswith("pl.")},
     "with a model": WITH_MODEL,
     "to train": {"tl.joint_embedding", SETUP},
+    "in memory only": {"tl.compare", "tl.thinning_stability", SETUP},
     "all": set(ARGUMENTS),
 }
 
@@ -55,7 +56,8 @@ LEFT_OUT = r"adata\.obsm\['X_joint_embedding'\] is not finite in 4 cells \(cell 
 MEASURE_AGAIN = r"adata\.obs\['(total|log10)_umi'\] holds {}, no depth; measure it again"
 NO_BATCH = r"adata\.obs\['batch'\] is missing for \d cells"
 NOT_IN_MEMORY = r"backed by a file; read it with `adata\.to_memory\(\)`"
-DASK = r"the counts are a dask array, .*adata\.to_memory"
+DASK = r"takes no dask array: load the cells, or a sample of them, with `adata\.to_memory\(\)`"
+NO_FILE = "the counts are a dask array, and no file is known beside which they could be shuffled"
 NAMES_TWICE = Accepted("(Observation|Variable) names are not unique", always=False)  # anndata says so when it copies
 
 OUTCOMES = {
@@ -74,6 +76,7 @@ OUTCOMES = {
     "no cells": refused(r"adata\.X has shape \(0, 40\): there is nothing to work on|all 0 values are missing"),
     "no genes": {
         "tl.map_query": Refused(ValueError, FEW_GENES.format(0)),
+        "tl.thinning_stability": Refused(ValueError, r"adata\.X has shape \(60, 0\): there is nothing to work on"),
         "with a model": Refused(ValueError, OTHER_GENES.format(0)),
         "all": Refused(ValueError, r"adata\.X has shape \(60, 0\): there is nothing to work on"),
     },
@@ -109,12 +112,14 @@ OUTCOMES = {
     "negative in a sparse layer": refused(r"adata\.layers\['counts'\] holds the negative value -2\.0"),
     "NaN in a sparse layer": refused(r"adata\.layers\['counts'\] holds nan"),
     "fractional in a sparse layer": refused(rf"adata\.layers\['counts'\] holds 2\.5.*{NOT_RAW}"),
-    "dask": {"pp": Accepted(), "all": Refused(NotImplementedError, DASK)},
+    "dask": {
+        "tl.joint_embedding": Refused(NotImplementedError, NO_FILE),
+        "in memory only": Refused(NotImplementedError, DASK),
+        "all": Accepted(),
+    },
     "bad dask block": {
-        "with a model": Refused(NotImplementedError, DASK),
-        "tl.compare": Refused(NotImplementedError, DASK),
-        "tl.joint_embedding": Refused(NotImplementedError, DASK),
-        SETUP: Refused(NotImplementedError, DASK),
+        "tl.joint_embedding": Refused(NotImplementedError, NO_FILE),
+        "in memory only": Refused(NotImplementedError, DASK),
         "all": Refused(ValueError, rf"adata\.X holds 0\.5.*{NOT_RAW}"),
     },
     "sparse array": {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
 from fast_array_utils.types import DaskArray
 from scipy.sparse import issparse, sparray
@@ -15,9 +16,20 @@ from scvi import REGISTRY_KEYS
 from scvi.data._constants import _ADATA_MINIFY_TYPE_UNS_KEY
 from scvi.dataloaders import DataSplitter
 
-from lowdepth._checks import check_complete, check_no_empty_cells, get_counts, some, warn
+from lowdepth._blocked_counts import CELLS_AT_A_TIME, BlockedCounts
+from lowdepth._checks import (
+    check_complete,
+    check_no_empty_cells,
+    counts_in_memory,
+    get_counts,
+    obs_in_memory,
+    some,
+    total_umis,
+    warn,
+)
 
 from ._average import AveragedTraining
+from ._blocked_latent import blocked_latent
 from ._fading import FadingReconstruction
 from ._interrupt import StopOnInterrupt
 from ._module import JointEmbeddingModule
@@ -25,6 +37,7 @@ from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import hidden_units_for, resolve_preset
 from ._resume import ResumableTraining
 from ._schedule import TutorialSteps, epochs_for
+from ._stand_in import registered_layer
 from ._summary import as_html, as_text
 from .files import SafelySaved
 from .ranks import RanksPlan, RanksRunner
@@ -37,9 +50,6 @@ if TYPE_CHECKING:
     from lightning.pytorch.callbacks import Callback
 
 logger = logging.getLogger("lowdepth")
-
-CELLS_AT_A_TIME = 1024
-"""Embedded together unless the user says otherwise; the result does not depend on it."""
 
 
 class JointEmbedding(SafelySaved):
@@ -153,12 +163,9 @@ class JointEmbedding(SafelySaved):
             The matrix does not hold raw counts, a cell has none (its library size has no logarithm) or no batch.
         """
         check_complete(adata, batch_key)
-        counts = get_counts(adata, layer)
-        if isinstance(counts, DaskArray):
-            msg = "the counts are a dask array, which scvi-tools cannot train on; load them with `adata.to_memory()`"
-            raise NotImplementedError(msg)
+        counts = counts_in_memory(adata, layer, "JointEmbedding.setup_anndata")
         if _ADATA_MINIFY_TYPE_UNS_KEY not in adata.uns:  # minified cells have lost their counts
-            check_no_empty_cells(counts)
+            check_no_empty_cells(total_umis(counts))
         if isinstance(counts, sparray):
             container = type(counts).__name__
             msg = f"scvi-tools does not take a {container}; convert the counts with `scipy.sparse.csr_matrix(counts)`"
@@ -291,7 +298,8 @@ class JointEmbedding(SafelySaved):
         ----------
         adata
             Data registered like the training data, or cells on the disk with its genes and columns; by default the
-            training data.
+            training data. Counts in a dask array are computed block by block and embedded in portions, and nothing
+            is registered.
         indices
             Cells to embed; by default all.
         batch_size
@@ -312,6 +320,13 @@ class JointEmbedding(SafelySaved):
                 raise NotImplementedError(msg)
             return self.get_latent_representation(dataloader=stored.blocks(self.registry), **latent_kwargs)
         self._check_if_trained(warn=False)
+        if dataloader is None and not (adata is None or isinstance(adata, StoredCells)):
+            layer = registered_layer(self)
+            if isinstance(adata.layers.get(layer), DaskArray):
+                cells = np.arange(adata.n_obs)[slice(None) if indices is None else np.asarray(indices)]
+                counts = BlockedCounts.of(get_counts(adata, layer))[cells]
+                obs, var = obs_in_memory(adata).iloc[cells], pd.DataFrame(index=adata.var_names)
+                return blocked_latent(self, counts, obs, var, batch_size=batch_size, **latent_kwargs)
         data = self._validate_anndata(adata) if dataloader is None else None
         if data is not None and not self.module.dense_only and self._is_sparse(data) and not self.minified_data_type:
             manager = self.get_anndata_manager(data, required=True)

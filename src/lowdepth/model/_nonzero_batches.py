@@ -11,7 +11,7 @@ from scvi.data import AnnTorchDataset
 from scvi.dataloaders import DataSplitter
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
-from lowdepth._sparse_structure import check_structure
+from lowdepth._csr import sorted_csr
 
 from .engine import take_rows
 from .ranks import JoinedBatches
@@ -143,19 +143,3 @@ def fits(counts: CSBase, device: torch.device) -> bool:
         return False
     free, _ = torch.cuda.mem_get_info(device)
     return counts.nnz * 8 < RESIDENT_SHARE * free
-
-
-def sorted_csr(counts: CSBase) -> CSBase:
-    """Give CSR with sorted columns and every count in one place; a copy only where it is not so already.
-
-    Raises
-    ------
-    ValueError
-        It is no valid sparse matrix.
-    """
-    check_structure(counts, "the matrix of counts")
-    counts = counts.tocsr()
-    if not counts.has_canonical_format:
-        counts = counts.copy()
-        counts.sum_duplicates()
-    return counts

@@ -9,7 +9,7 @@ from fast_array_utils import types
 from fast_array_utils.stats import sum as array_sum
 
 from lowdepth._ambient import ambient_counts, largest_share
-from lowdepth._checks import at_least, get_counts, total_umis, writable
+from lowdepth._checks import at_least, get_counts, in_memory, row_sums, total_umis, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
@@ -73,9 +73,7 @@ def depth_metrics(
     counts = get_counts(adata, layer)
     ambient = None if ambient_profile is None else ambient_counts(ambient_profile, adata)
     share = None if ambient is None else _largest_share(counts, ambient)
-    total = total_umis(counts)
-    n_genes = array_sum(counts > 0, axis=1, dtype=np.int64)
-    n_genes = np.asarray(n_genes.compute() if isinstance(n_genes, types.DaskArray) else n_genes)
+    total, n_genes = in_memory(row_sums(counts), array_sum(counts > 0, axis=1, dtype=np.int64))
 
     adata = writable(adata, copy=copy)
     write_depth(adata, total)

@@ -111,8 +111,20 @@ def _thin_dask(
     key: np.uint64,
     origin: tuple[int, int],
 ) -> types.DaskArray:
-    def thin_block(block: Any, block_info: dict[int, Any]) -> Any:
-        (top, bottom), (left, right) = block_info[0]["array-location"]
-        return _thin(block, keep[top:bottom], overdispersion[left:right], key, (origin[0] + top, origin[1] + left))
+    def thin_block(
+        block: Any, keep: NDArray[np.float64], overdispersion: NDArray[np.float64], block_info: dict[int, Any]
+    ) -> Any:
+        (top, _), (left, _) = block_info[0]["array-location"]
+        return _thin(block, keep[:, 0], overdispersion[0], key, (origin[0] + top, origin[1] + left))
 
-    return counts.map_blocks(thin_block, dtype=counts.dtype, meta=counts._meta)
+    from dask.array import from_array  # noqa: PLC0415  whoever has a dask array has dask
+
+    # as arrays with the same chunks: a worker gets its own cells' probabilities, not those of all cells
+    rows, columns = counts.chunks
+    return counts.map_blocks(
+        thin_block,
+        from_array(keep[:, np.newaxis], chunks=(rows, 1)),
+        from_array(overdispersion[np.newaxis], chunks=(1, columns)),
+        dtype=counts.dtype,
+        meta=counts._meta,
+    )

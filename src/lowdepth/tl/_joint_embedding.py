@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from anndata import AnnData
 
-from lowdepth._checks import at_least, get_counts, total_umis, warn, writable
+from lowdepth._checks import at_least, counts_in_memory, total_umis, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
@@ -175,7 +175,7 @@ def joint_embedding(
         return embed_stored(
             cells, keys, params, model_kwargs, seed=as_seed(rng), accelerator=accelerator, low_umi=low_umi
         )
-    counts = get_counts(adata, layer)
+    counts = counts_in_memory(adata, layer, "ld.tl.joint_embedding")
     if adata.n_obs < 2:
         msg = f"there is {adata.n_obs} cell: an embedding is learnt from many"
         raise ValueError(msg)

@@ -13,7 +13,7 @@ from scvi import REGISTRY_KEYS
 from scvi.external import JointEmbeddingSCVI
 
 from lowdepth._checks import numbers
-from lowdepth.model._nonzero_batches import sorted_csr
+from lowdepth._csr import sorted_csr
 from lowdepth.model.engine import take_rows
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def thinned_moments(
     mean: NDArray[np.float64] = np.zeros(1)
     squares: NDArray[np.float64] = np.zeros(1)
     for draw in range(1, n + 1):
-        counts = thin_counts(cells.counts, keep, stream_key(generator, cells.counts.sum()))
+        counts = thin_counts(cells.loaded(), keep, stream_key(generator, cells.total_umi.sum()))
         latent = embed(cells._replace(counts=counts), model)
         # Welford's update: sums of squares would lose the spread of cells far from the origin
         step = latent - mean

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from fast_array_utils.types import DaskArray
 from tqdm.auto import tqdm
 
-from lowdepth._checks import at_least, check_complete, get_counts, labels, one_of, writable
+from lowdepth._checks import at_least, check_complete, counts_in_memory, labels, one_of, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ComparisonKeys
 from lowdepth.pp import depth_metrics, emulate_low_depth
@@ -126,13 +125,10 @@ def compare(
     at_least("low_umi", low_umi, 0)
     labels(adata, label_key)
     check_complete(adata, batch_key)
-    counts = get_counts(adata, layer)
+    counts = counts_in_memory(adata, layer, "ld.tl.compare")
     if min(adata.shape) < 2:
         msg = f"there are {adata.n_obs} cells of {adata.n_vars} genes: methods are compared on many of both"
         raise ValueError(msg)
-    if isinstance(counts, DaskArray):
-        msg = "the counts are a dask array, which not all methods can embed; load them with `adata.to_memory()`"
-        raise NotImplementedError(msg)
     # the cells without what the user has put beside them: each method works on a copy
     cells = AnnData(counts, adata.obs.copy(), adata.var[[]].copy())
 

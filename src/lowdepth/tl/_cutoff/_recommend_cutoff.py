@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
-    from fast_array_utils.types import CSBase
     from numpy.typing import NDArray
     from scvi.model.base import BaseModelClass
 
     from lowdepth._ambient import AmbientProfile
     from lowdepth._random import Rng
+    from lowdepth.tl._cells._model_cells import ModelCells
 
     from ._measured_cutoff import MeasuredCutoff
 
@@ -140,7 +140,7 @@ def recommend_cutoff(
     TypeError
         The model has no decoder like scVI's.
     NotImplementedError
-        The model holds minified data, or the counts are a dask array or backed by a file.
+        The model holds minified data, or the counts are backed by a file.
     KeyError
         There is no such layer, label column, sample column or transfer, or a column that the model needs is missing.
     ValueError
@@ -159,7 +159,7 @@ def recommend_cutoff(
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model, model_counts  # noqa: PLC0415
+    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
 
     from ._measured_cutoff import clustered, measured_cutoff, nearest_types  # noqa: PLC0415
 
@@ -179,7 +179,7 @@ def recommend_cutoff(
     sample = None if sample_key is None else labels(adata, sample_key)
     predicted, confidence = _transferred(adata, transfer, low_umi)
     ambient = None if ambient_profile is None else ambient_counts(ambient_profile, adata)
-    cells = ModelCells(model_counts(adata, model, layer), adata.obs, adata.var)
+    cells = ModelCells.of(adata, model, layer)
     total_umi = cells.total_umi
 
     seed = as_seed(rng)
@@ -212,7 +212,7 @@ def recommend_cutoff(
             predicted = pd.Categorical.from_codes(codes, dtype=label.dtype)
     _warn(obstacle, measured, int(is_known.sum()), target, low_umi)
 
-    explained = _explained(cells.counts, label.codes, ambient, is_known=is_known, is_shallow=total_umi < low_umi)
+    explained = _explained(cells, label.codes, ambient, is_known=is_known, is_shallow=total_umi < low_umi)
     cutoffs = _nothing_known() if measured is None else measured.cutoffs
     cutoff = Cutoff(*cutoffs.iloc[0][["cutoff", "cutoff_low", "cutoff_high"]].astype(float))
     choice = choose(total_umi, cutoff, confidence, explained.only, low_umi=low_umi, target=target)
@@ -250,7 +250,7 @@ def recommend_cutoff(
 
 
 def _explained(
-    counts: CSBase,
+    cells: ModelCells,
     codes: NDArray[np.integer],
     ambient: NDArray[np.float64] | None,
     *,
@@ -258,9 +258,16 @@ def _explained(
     is_shallow: NDArray[np.bool_],
 ) -> Ambient:
     share, only = np.full(len(codes), np.nan), np.zeros(len(codes), bool)
-    if ambient is not None and is_known.any() and is_shallow.any():
-        types = type_profiles(counts[is_known], codes[is_known])
-        share[is_shallow], only[is_shallow] = explain_by_ambient(counts[is_shallow], types, ambient)
+    known, shallow = np.flatnonzero(is_known), np.flatnonzero(is_shallow)
+    if ambient is not None and len(known) and len(shallow):
+        present = np.unique(codes[known])
+        types = np.zeros((len(present), len(ambient)))
+        for portion in cells.portions(known):
+            own = codes[known[portion.positions]]
+            types[np.searchsorted(present, np.unique(own))] += type_profiles(portion.counts[portion.rows], own)
+        for portion in cells.portions(shallow):
+            rows = shallow[portion.positions]
+            share[rows], only[rows] = explain_by_ambient(portion.counts[portion.rows], types, ambient)
     return Ambient(share, only)
 
 

@@ -91,7 +91,7 @@ def recovery_curve(
     TypeError
         A model has no decoder like scVI's.
     NotImplementedError
-        A model holds minified data, or the counts are a dask array or backed by a file.
+        A model holds minified data, or the counts are backed by a file.
     KeyError
         There is no such layer or label column, or a column of ``obs`` that a model needs is missing.
     ValueError
@@ -110,7 +110,7 @@ def recovery_curve(
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model, model_counts  # noqa: PLC0415
+    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
 
     from ._recovered_types import curve_tables, recovered_types  # noqa: PLC0415
 
@@ -124,7 +124,7 @@ def recovery_curve(
     label = labels(adata, label_key)
     for one in models.values():
         check_model(one)
-    counts = {name: model_counts(adata, one, layer) for name, one in models.items()}
+    cells_of = {name: ModelCells.of(adata, one, layer) for name, one in models.items()}
 
     seed = as_seed(rng)
     tables = {}
@@ -135,7 +135,7 @@ def recovery_curve(
     ):
         for name, one in models.items():
             generator = np.random.default_rng(seed)
-            cells, codes = labelled_deep_cells(ModelCells(counts[name], adata.obs, adata.var), label, low_umi=low_umi)
+            cells, codes = labelled_deep_cells(cells_of[name], label, low_umi=low_umi)
             _check_deep(codes, low_umi, n_neighbors)
             deep = with_folds(cells, codes, max_obs=max_obs, generator=generator)
             predicted = recovered_types(

@@ -86,12 +86,12 @@ def bias_point(
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._seed import seeded  # noqa: PLC0415
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model, model_counts  # noqa: PLC0415
+    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
     from lowdepth.tl._cells._thinned_embedding import embed  # noqa: PLC0415
 
     at_least("low_umi", low_umi, 0)
     check_model(model)
-    cells = ModelCells(model_counts(adata, model, layer), adata.obs, adata.var)
+    cells = ModelCells.of(adata, model, layer)
     total_umi = cells.total_umi
     deep = total_umi >= low_umi
     if not deep.any():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from lowdepth._checks import at_least, finite, numbers, writable
+from lowdepth._checks import at_least, counts_in_memory, finite, numbers, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import StabilityKeys
 from lowdepth._random import seed_record
@@ -64,6 +64,8 @@ def thinning_stability(
     of its embeddings at each depth is its path, their spread is the path's width. A path that
     stays with its kind is what one hopes for; see :func:`lowdepth.pl.thinning_paths`.
 
+    Counts in a dask array are refused: each of the cells is read ``2 n`` times and more. Load a sample.
+
     Parameters
     ----------
     {adata}
@@ -116,21 +118,23 @@ def thinning_stability(
     """
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._seed import seeded  # noqa: PLC0415
+    from lowdepth.model._stand_in import registered_layer  # noqa: PLC0415
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model, model_counts  # noqa: PLC0415
+    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
     from lowdepth.tl._cells._thinned_embedding import embed, reliability, thinned_moments  # noqa: PLC0415
 
     at_least("n", n, 2)
     at_least("max_paths", 1 if max_paths is None else max_paths, 0)
     path_depths = _descending(depths)
     check_model(model)
-    counts = model_counts(adata, model, layer)
+    counts_in_memory(adata, layer or registered_layer(model), "ld.tl.thinning_stability")
+    all_cells = ModelCells.of(adata, model, layer)
     if adata.n_obs < 2:
         msg = f"there is {adata.n_obs} cell: its noise is compared with the variance among many"
         raise ValueError(msg)
     # cells are drawn and thinned in the order of their names: that of the file does not matter
     by_name = np.argsort(adata.obs_names.to_numpy(str), kind="stable")
-    cells = ModelCells(counts[by_name], adata.obs.iloc[by_name], adata.var)
+    cells = all_cells.take(by_name)
     total_umi = cells.total_umi
     generator = np.random.default_rng(rng)
     followed = _followed(total_umi, path_depths, max_paths, generator)

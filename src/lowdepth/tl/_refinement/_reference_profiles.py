@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from scvi.data import AnnDataManager
     from scvi.module import VAE
 
+    from lowdepth._blocked_counts import Portion
+
 type Covariates = dict[str, torch.Tensor]
 
 BATCH, LABELS = REGISTRY_KEYS.BATCH_KEY, REGISTRY_KEYS.LABELS_KEY
@@ -33,6 +35,13 @@ class Group(NamedTuple):
 
     positions: NDArray[np.int64]
     covariates: Covariates
+
+    def within(self, portion: Portion) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give the positions of the group's cells in a portion, and their rows there."""
+        positions, _, places = np.intersect1d(
+            self.positions, portion.positions, assume_unique=True, return_indices=True
+        )
+        return positions, portion.rows[places]
 
 
 def covariate_groups(manager: AnnDataManager, cells: NDArray[np.int64]) -> list[Group]:
@@ -50,6 +59,15 @@ def covariate_groups(manager: AnnDataManager, cells: NDArray[np.int64]) -> list[
             covariates[CONTINUOUS] = tensors[CONTINUOUS][own].mean(0, keepdim=True)
         groups.append(Group(np.flatnonzero(own.numpy()), covariates))
     return groups
+
+
+def blocks(n_cells: int, n_at_a_time: int) -> list[slice]:
+    """Cut cells into blocks.
+
+    >>> blocks(5, 2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
+    return [slice(start, start + n_at_a_time) for start in range(0, n_cells, n_at_a_time)]
 
 
 def decode(module: VAE, latent: torch.Tensor, covariates: Covariates) -> Iterator[Profiles]:

@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-from lowdepth._checks import at_least, total_umis, writable
+from lowdepth._checks import at_least, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import RefineKeys
 from lowdepth._random import seed_record
@@ -62,6 +63,12 @@ def refine_low_umi(
     have, with the mean of these cells' continuous covariates. Memory beyond the data: the
     profiles, 4 bytes for each reference and gene, and some hundred megabytes.
 
+    Counts in a dask array are read three times, block by block: for the depths, the embedding of deep cells
+    and the comparison of shallow ones. Dask's workers compute the blocks and cut the cells out of them. The model
+    stays in this process, and sees portions of at most 33 million UMIs, one at a time: sent to the workers, it would
+    be there several times, as would the profiles, and share their cores with the blocks. References are
+    decoded again for each portion.
+
     Parameters
     ----------
     {adata}
@@ -100,8 +107,7 @@ def refine_low_umi(
     TypeError
         The model has no decoder like scVI's.
     NotImplementedError
-        The model holds minified data, ``likelihood="nb"`` does not fit it, or the counts are a dask
-        array or backed by a file.
+        The model holds minified data, ``likelihood="nb"`` does not fit it, or the counts are backed by a file.
     KeyError
         There is no such layer, or a column of ``obs`` that the model needs is missing.
     ValueError
@@ -120,8 +126,10 @@ def refine_low_umi(
     """
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model, model_counts, registered  # noqa: PLC0415
+    from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
+    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
 
+    from ._reference_profiles import covariate_groups  # noqa: PLC0415
     from ._refinement import check_likelihood, refine  # noqa: PLC0415
 
     at_least("low_umi", low_umi, 0)
@@ -131,20 +139,23 @@ def refine_low_umi(
         raise ValueError(msg)
     check_model(model)
     check_likelihood(likelihood, model.module)
-    counts = model_counts(adata, model, layer)
-    deep, shallow = deep_and_shallow(total_umis(counts), low_umi)
+    cells = ModelCells.of(adata, model, layer)
+    total_umi = cells.total_umi
+    deep, shallow = deep_and_shallow(total_umi, low_umi)
 
     seed = as_seed(rng)
-    with quiet_lightning(), seeded(seed), registered(adata, model, counts) as manager:
-        latent = model.get_latent_representation(manager.adata, indices=deep)
+    with quiet_lightning(), seeded(seed):
+        latent = cells.latent(model, deep)
         _check_finite(latent, "the encoder of `model` embeds deep cells")
         references = choose_references(latent, n_references or MOST_REFERENCES, seed)
+        with cells.registered(model) as manager:
+            groups = covariate_groups(manager, shallow)
         refined = refine(
             model.module,
-            manager,
-            counts,
-            shallow,
-            references._replace(cells=deep[references.cells]),
+            groups,
+            cells.portions(shallow),
+            total_umi[shallow],
+            references,
             likelihood=likelihood,
             temperature=temperature,
             store_weights=store_weights,
@@ -160,7 +171,9 @@ def refine_low_umi(
     adata.obs[keys.n_references] = _scatter(refined.n_references, shallow, adata.n_obs)
     adata.obs[keys.entropy] = _scatter(refined.entropy, shallow, adata.n_obs)
     if refined.weights is not None:
-        adata.obsp[keys.weights] = refined.weights
+        weights = refined.weights.tocoo()
+        places = shallow[weights.row], deep[references.cells[weights.col]]
+        adata.obsp[keys.weights] = csr_matrix((weights.data, places), shape=(adata.n_obs, adata.n_obs))
     params = {
         "low_umi": low_umi,
         "layer": layer,

@@ -9,20 +9,23 @@ import scipy.sparse as sp
 import torch
 from tqdm.auto import tqdm
 
-from lowdepth._checks import one_of, total_umis
+from lowdepth._checks import one_of
 from lowdepth.model.engine import take_rows
 
 from ._posterior_weights import largest, posterior
 from ._profile_likelihood import NegativeBinomial
-from ._reference_profiles import covariate_groups, decode
+from ._reference_profiles import blocks, decode
 from ._softmax_decoder import multinomial
 
 if TYPE_CHECKING:
-    from fast_array_utils.types import CSBase
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
-    from scvi.data import AnnDataManager
     from scvi.module import VAE
 
+    from lowdepth._blocked_counts import Portion
+
+    from ._reference_profiles import Group
     from ._references import References
 
 LIKELIHOODS = ("multinomial", "nb")
@@ -62,9 +65,9 @@ def check_likelihood(likelihood: str, module: VAE) -> None:
 @torch.no_grad()
 def refine(
     module: VAE,
-    manager: AnnDataManager,
-    counts: CSBase,
-    cells: NDArray[np.int64],
+    groups: list[Group],
+    portions: Iterable[Portion],
+    total_umi: NDArray[np.float64],
     references: References,
     *,
     likelihood: str,
@@ -78,12 +81,12 @@ def refine(
     ----------
     module
         Decoder of the references.
-    manager
-        Knows the batch and covariates of the cells.
-    counts
-        All cells, CSR with sorted columns.
-    cells
-        Those to refine.
+    groups
+        Of the cells, which share their decoded references. These are decoded again for each portion.
+    portions
+        The cells, CSR with sorted columns.
+    total_umi
+        UMIs of the cells.
     references
         Those to compare with.
     likelihood
@@ -91,50 +94,51 @@ def refine(
     temperature
         Divides the log-likelihood.
     store_weights
-        Give the largest weights, all cells by all cells.
+        Give the largest weights, cells by references.
     progress_bar
         Show how many cells are done.
     """
     latent, log_prior = torch.from_numpy(references.latent), torch.from_numpy(np.log(references.weight)).float()
+    n_cells = len(total_umi)
     refined = Refinement(
-        np.empty((len(cells), latent.shape[1]), np.float32),
-        np.empty(len(cells), np.float32),
-        np.empty(len(cells), np.float32),
+        np.empty((n_cells, latent.shape[1]), np.float32),
+        np.empty(n_cells, np.float32),
+        np.empty(n_cells, np.float32),
         None,
     )
-    umis, entries = total_umis(counts)[cells], []
-    with tqdm(total=len(cells), desc="refining", unit="cell", disable=not progress_bar) as progress:
-        for group in covariate_groups(manager, cells):
-            if likelihood == "multinomial":
-                profiles = multinomial(module, latent, group.covariates)
-            else:
-                own = umis[group.positions]
-                profiles = NegativeBinomial(decode(module, latent, group.covariates), (own.min(), own.max()))
-            for positions in _blocks(group.positions, len(latent)):
-                scores = profiles.scores(take_rows(counts, cells[positions]))
-                part = posterior(scores, log_prior, latent, temperature=temperature)
-                refined.latent[positions] = part.mean
-                refined.n_references[positions] = part.n_references
-                refined.entropy[positions] = part.entropy
-                if store_weights:
-                    kept, reference = largest(part.weights, WEIGHTS_KEPT)
-                    entries.append((kept.numpy(), cells[positions], references.cells[reference.numpy()]))
-                progress.update(len(positions))
-            del profiles  # the next group's profiles need the room
-    return refined._replace(weights=_matrix(entries, counts.shape[0])) if store_weights else refined
-
-
-def _blocks(positions: NDArray[np.int64], n_references: int) -> list[NDArray[np.int64]]:
-    n_at_a_time = max(1, SCORES_AT_A_TIME // n_references)
-    return np.split(positions, range(n_at_a_time, len(positions), n_at_a_time))
+    entries = []
+    with tqdm(total=n_cells, desc="refining", unit="cell", disable=not progress_bar) as progress:
+        for portion in portions:
+            for group in groups:
+                positions, rows = group.within(portion)
+                if not len(rows):
+                    continue
+                if likelihood == "multinomial":
+                    profiles = multinomial(module, latent, group.covariates)
+                else:
+                    umis = total_umi[group.positions]
+                    profiles = NegativeBinomial(decode(module, latent, group.covariates), (umis.min(), umis.max()))
+                for block in blocks(len(rows), max(1, SCORES_AT_A_TIME // len(latent))):
+                    own = positions[block]
+                    scores = profiles.scores(take_rows(portion.counts, rows[block]))
+                    part = posterior(scores, log_prior, latent, temperature=temperature)
+                    refined.latent[own] = part.mean
+                    refined.n_references[own] = part.n_references
+                    refined.entropy[own] = part.entropy
+                    if store_weights:
+                        kept, reference = largest(part.weights, WEIGHTS_KEPT)
+                        entries.append((kept.numpy(), own, reference.numpy()))
+                    progress.update(len(own))
+                del profiles  # the next group's profiles need the room
+    return refined._replace(weights=_matrix(entries, (n_cells, len(latent)))) if store_weights else refined
 
 
 def _matrix(
-    entries: list[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]], n_obs: int
+    entries: list[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]], shape: tuple[int, int]
 ) -> sp.csr_matrix:
     weights, cells, references = zip(*entries, strict=True)
     rows = np.concatenate([np.repeat(own, kept.shape[1]) for own, kept in zip(cells, weights, strict=True)])
     columns, values = (np.concatenate([part.ravel() for part in parts]) for parts in (references, weights))
-    matrix = sp.csr_matrix((values, (rows, columns)), shape=(n_obs, n_obs))
+    matrix = sp.csr_matrix((values, (rows, columns)), shape=shape)
     matrix.eliminate_zeros()
     return matrix

@@ -33,12 +33,12 @@ def closest_batch(
 
 @torch.no_grad()
 def _log_likelihood(cells: ModelCells, model: BaseModelClass, is_shared: NDArray[np.bool_]) -> float:
-    total = 0.0
+    total, counts = 0.0, cells.loaded()[:, is_shared]
     with cells.registered(model) as manager:
         latent = torch.from_numpy(model.get_latent_representation(manager.adata))
         for group in covariate_groups(manager, np.arange(len(latent))):
             decoded = decode(model.module, latent[group.positions], group.covariates)
             shares = torch.cat([profiles.share for profiles in decoded])[:, is_shared].clamp(SMALLEST_SHARE)
             log_shares = (shares / shares.sum(dim=1, keepdim=True)).log().numpy()
-            total += float(cells.counts[group.positions][:, is_shared].multiply(log_shares).sum())
+            total += float(counts[group.positions].multiply(log_shares).sum())
     return total

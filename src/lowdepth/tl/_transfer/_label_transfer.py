@@ -76,6 +76,9 @@ def label_transfer(
     that lie as far from their nearest reference cells in the embedding. Where it is low for more cells
     than chance would have, a type may be missing from the reference.
 
+    Counts in a dask array are computed by dask's workers, and seen by the model in this process, in portions, as in
+    :func:`lowdepth.tl.refine_low_umi`; those of held-out cells and references are loaded.
+
     With ``use_rep`` instead of a model there is ``"knn"`` only, and its confidence is the plain
     fraction of votes: it is not calibrated, and neighbours carry the type frequencies of the
     reference, so that types which are rare there are seldom predicted.
@@ -139,7 +142,7 @@ def label_transfer(
     TypeError
         The model has no decoder like scVI's.
     NotImplementedError
-        The model holds minified data, or the counts are a dask array or backed by a file.
+        The model holds minified data, or the counts are backed by a file.
     ValueError
         Neither or both of ``model`` and ``use_rep`` are given; the method needs a model; there are no
         reference or no query cells, or fewer reference cells than neighbours; the counts or the model do

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from lowdepth._checks import labels, warn, writable
+from lowdepth._checks import counts_in_memory, labels, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys, TransferKeys, colors_key
 from lowdepth._random import seed_record
@@ -100,7 +100,7 @@ def map_query(
     TypeError
         The model has no decoder like scVI's.
     NotImplementedError
-        The model holds minified data, or the counts are a dask array or backed by a file.
+        The model holds minified data, the counts are backed by a file, or they are a dask array and ``surgery=True``.
     KeyError
         There is no such layer or label column, or a column of ``obs`` that the model needs is missing.
     ValueError
@@ -119,6 +119,7 @@ def map_query(
     """
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
+    from lowdepth.model._stand_in import registered_layer  # noqa: PLC0415
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
 
     from ._query_cells import aligned, as_anndata, in_known_batches, with_the_same_genes  # noqa: PLC0415
@@ -130,6 +131,8 @@ def map_query(
     if label_key is not None:
         reference = model.adata if reference is None else reference
         labels(reference, label_key)
+    if surgery:
+        counts_in_memory(adata, layer or registered_layer(model), "ld.tl.map_query(surgery=True)")
     query = aligned(adata, model, layer, min_shared=min_shared)
     n_shared = int(query.is_shared.sum())
     record: dict[str, Any] = {

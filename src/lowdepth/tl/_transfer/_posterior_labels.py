@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import nll_loss, one_hot
 
 from lowdepth.model.engine import take_rows
-from lowdepth.tl._refinement._reference_profiles import covariate_groups
+from lowdepth.tl._refinement._reference_profiles import blocks, covariate_groups
 from lowdepth.tl._refinement._softmax_decoder import multinomial
 
 from ._evidence import Evidence, HeldOut
@@ -74,12 +74,17 @@ def _scores(
     cells: ModelCells, model: BaseModelClass, latent: torch.Tensor
 ) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
     """Give the multinomial log-likelihoods of cells under references decoded in their batches, some cells at a time."""
-    n_blocks = len(latent) * len(cells.obs) // SCORES_AT_A_TIME + 1
+    n_at_a_time = max(1, SCORES_AT_A_TIME // len(latent))
     with cells.registered(model) as manager:
-        for group in covariate_groups(manager, np.arange(len(cells.obs))):
+        groups = covariate_groups(manager, np.arange(len(cells.obs)))
+    for portion in cells.portions():
+        for group in groups:
+            positions, rows = group.within(portion)
+            if not len(rows):
+                continue
             profiles = multinomial(model.module, latent, group.covariates)
-            for positions in np.array_split(group.positions, n_blocks):
-                yield positions, profiles.scores(take_rows(cells.counts, positions))
+            for block in blocks(len(rows), n_at_a_time):
+                yield positions[block], profiles.scores(take_rows(portion.counts, rows[block]))
 
 
 class _Judge:

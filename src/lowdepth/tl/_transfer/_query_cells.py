@@ -8,16 +8,21 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
+from fast_array_utils.types import DaskArray
 from scvi import REGISTRY_KEYS
 
-from lowdepth._checks import labels, total_umis, warn
-from lowdepth.model._nonzero_batches import sorted_csr
+from lowdepth._blocked_counts import BlockedCounts
+from lowdepth._checks import get_counts, labels, obs_in_memory, warn
+from lowdepth._csr import in_genes, without_genes
+from lowdepth.model._stand_in import registered_layer
 from lowdepth.tl._cells._model_cells import ModelCells
-from lowdepth.tl._cells._registered import counts_in_memory, model_counts, registered_layer
 
 from ._closest_batch import closest_batch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fast_array_utils.types import CSBase
     from numpy.typing import NDArray
     from scvi.model.base import BaseModelClass
 
@@ -49,18 +54,16 @@ def aligned(adata: AnnData, model: BaseModelClass, layer: str | None, *, min_sha
             f"{', '.join(genes[:3])}, …? Its own begin with {', '.join(adata.var_names[:3])}"
         )
         raise ValueError(msg)
-    counts = counts_in_memory(adata, layer or registered_layer(model))
-    # place -1, of missing genes, is the last column, of zeros
-    with_zeros = sp.hstack([sp.csr_matrix(counts), sp.csr_matrix((adata.n_obs, 1), dtype=counts.dtype)], format="csr")
-    counts = sorted_csr(sp.csr_matrix(with_zeros[:, place]))
-    n_empty = int((total_umis(counts) == 0).sum())
+    counts = get_counts(adata, layer or registered_layer(model))
+    obs = _with_known_labels(obs_in_memory(adata), model)
+    cells = ModelCells(_by_blocks(in_genes, counts, place), obs, pd.DataFrame(index=genes))
+    n_empty = int((cells.total_umi == 0).sum())
     if n_empty:
         msg = f"{n_empty} cells hold no UMI in the genes of `model`: drop them, nothing can be said of them"
         raise ValueError(msg)
     if not is_shared.all():
         warn(f"adata has {share}; the {(~is_shared).sum():,} missing ones count as not expressed.")
-    obs = _with_known_labels(adata.obs, model)
-    return Query(ModelCells(counts, obs, pd.DataFrame(index=genes)), is_shared, _new_batches(adata, model))
+    return Query(cells, is_shared, _new_batches(adata, model))
 
 
 def in_known_batches(query: Query, model: BaseModelClass) -> tuple[ModelCells, pd.DataFrame]:
@@ -83,11 +86,9 @@ def with_the_same_genes(reference: AnnData, model: BaseModelClass, query: Query)
     """Silence the genes that the query lacks in its reference too, so that both are embedded alike."""
     if query.is_shared.all():
         return reference
-    counts = model_counts(reference, model, None)
-    counts = sorted_csr(sp.csr_matrix(counts @ sp.diags_array(query.is_shared.astype(counts.dtype))))
-    counts.eliminate_zeros()
-    cells = ModelCells(counts, reference.obs, query.cells.var).take(np.flatnonzero(total_umis(counts) > 0))
-    silenced = as_anndata(cells, model)
+    whole = ModelCells.of(reference, model, None)
+    cells = whole._replace(counts=_by_blocks(without_genes, whole.counts, query.is_shared))
+    silenced = as_anndata(cells.take(np.flatnonzero(cells.total_umi > 0)), model)
     silenced.uns.update(reference.uns)  # the labels' colours are there
     return silenced
 
@@ -96,8 +97,21 @@ def as_anndata(cells: ModelCells, model: BaseModelClass) -> AnnData:
     """Put the counts where the model was trained on them."""
     layer = registered_layer(model)
     obs = cells.obs.set_axis(np.arange(len(cells.obs)).astype(str), axis=0)
-    layers = {} if layer is None else {layer: cells.counts}
-    return AnnData(None if layers else cells.counts, obs, cells.var.copy(), layers=layers)
+    counts = cells.counts.lazy() if isinstance(cells.counts, BlockedCounts) else cells.counts
+    layers = {} if layer is None else {layer: counts}
+    return AnnData(None if layers else counts, obs, cells.var.copy(), layers=layers)
+
+
+def _by_blocks(change: Callable[..., sp.csr_matrix], counts: Any, of_genes: NDArray[Any]) -> CSBase | BlockedCounts:
+    """Change counts in memory now, those of a dask array when they are computed."""
+    if isinstance(counts, BlockedCounts):
+        counts = counts.lazy()
+    if not isinstance(counts, DaskArray):
+        return change(counts, of_genes)
+    blocks = counts.rechunk({1: -1})
+    meta = sp.csr_matrix((0, 0), dtype=counts.dtype)
+    chunks = (blocks.chunks[0], (len(of_genes),))
+    return BlockedCounts.of(blocks.map_blocks(change, of_genes, chunks=chunks, dtype=counts.dtype, meta=meta))
 
 
 def _batches(model: BaseModelClass) -> tuple[str, NDArray[Any]]:

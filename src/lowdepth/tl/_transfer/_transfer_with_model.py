@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lowdepth._checks import total_umis
 from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model._seed import as_seed, seeded
 from lowdepth.tl._cells._depth_bins import bin_of
 from lowdepth.tl._cells._model_cells import ModelCells
-from lowdepth.tl._cells._registered import check_model, model_counts
+from lowdepth.tl._cells._registered import check_model
 
 from ._calibration import N_FOLDS, cross_calibrated, fit_calibrator
 from ._depth_matched import depth_matched
@@ -52,13 +51,13 @@ def transfer_with_model(
 ) -> Transferred:
     """Give calibrated probabilities of the types; the parameters are those of :func:`lowdepth.tl.label_transfer`."""
     check_model(model)
-    counts = model_counts(adata, model, layer)
+    all_cells = ModelCells.of(adata, model, layer)
     cells = choose_cells(
         adata,
         label_key,
         reference,
         low_umi=low_umi,
-        total_umi=lambda: total_umis(counts),
+        total_umi=lambda: all_cells.total_umi,
         usable=lambda one: np.ones(one.n_obs, bool),
     )
     check_n_neighbors(n_neighbors, len(cells.codes))
@@ -66,9 +65,8 @@ def transfer_with_model(
     if n_cells.max() < 2:
         msg = "no type has two reference cells, so that none can be predicted from the others; give more of them"
         raise ValueError(msg)
-    source_counts = counts if cells.source is adata else model_counts(cells.source, model, layer)
-    query = ModelCells(counts, adata.obs, adata.var).take(cells.query)
-    labelled = ModelCells(source_counts, cells.source.obs, cells.source.var).take(cells.reference)
+    source = all_cells if cells.source is adata else ModelCells.of(cells.source, model, layer)
+    query, labelled = all_cells.take(cells.query), source.take(cells.reference)
 
     seed = as_seed(rng)
     generator = np.random.default_rng((seed, 1))  # another stream than that of the held-out cells
