@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def registered_layer(model: BaseModelClass) -> str | None:
     """Name the layer that the model was trained on; ``None`` is ``X``."""
-    return model.adata_manager.data_registry[REGISTRY_KEYS.X_KEY].attr_key
+    layer: str | None = model.registry["field_registries"][REGISTRY_KEYS.X_KEY]["data_registry"]["attr_key"]
+    return layer
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from fast_array_utils.types import CSBase, DaskArray
 from scipy.sparse import csr_matrix
 
 from lowdepth._checks import get_counts, total_umis
+from lowdepth._csr import sorted_csr
 from lowdepth._files import is_zarr
-from lowdepth.model._nonzero_batches import sorted_csr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
