@@ -203,7 +203,7 @@ def test_types_too_small_and_cells_without_a_type_count_overall_only(adata):
 
 def test_cells_that_are_not_finite_are_left_out_everywhere(adata):
     adata.obsm["X_free"][:7] = np.nan
-    with pytest.warns(UserWarning, match="7 cells have a representation that is not finite"):
+    with pytest.warns(UserWarning, match="is not finite in 7 cells"):
         assert (ld.tl.depth_leakage(adata, ["X_free", "X_type"])["n"] == N_OBS - 7).all()
 
 

@@ -80,7 +80,7 @@ def test_missing_labels_of_deep_cells_do_not_vote_and_stay_missing(adata):
 def test_cells_without_a_finite_latent_get_no_label(adata):
     shallow = np.flatnonzero(adata.obs["total_umi"] < LOW_UMI)
     adata.obsm["X_latent"][shallow[:2]] = np.nan
-    with pytest.warns(UserWarning, match="2 cells have a X_latent that is not finite"):
+    with pytest.warns(UserWarning, match="is not finite in 2 cells"):
         label, confidence = transfer(adata)
     assert label.iloc[shallow[:2]].isna().all()
     assert confidence.iloc[shallow[:2]].isna().all()
