@@ -63,6 +63,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!lowdepth\b).*"),
     (r"py:type", r"lowdepth\._.*"),  # aliases of private modules have no page
+    (r"py:class", r"lowdepth\.model\.stored\._.*"),  # nor have the parts of StoredCells
 ]
 intersphinx_mapping = (
     {
