@@ -12,6 +12,9 @@ from helpers import assert_same, counts_adata, dense
 
 import lowdepth as ld
 
+# two test workers each start a cluster, whose server then looks for another port than its usual one
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 FUNCTIONS = {
     "depth_metrics": ld.pp.depth_metrics,
     "emulate_low_depth": partial(ld.pp.emulate_low_depth, rng=0),
