@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -17,8 +16,6 @@ def scheduler(request):
     """Run what is computed in a test's file by threads, in two processes, and in a cluster of two worker processes."""
     if request.param == "cluster":
         from dask.distributed import Client, LocalCluster
-
-        warnings.simplefilter("ignore")  # two test workers start clusters: the second one's server takes another port
 
         with (
             LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,

@@ -12,8 +12,8 @@ from helpers import assert_same, counts_adata, dense
 
 import lowdepth as ld
 
-# two test workers each start a cluster, whose server then looks for another port than its usual one
-pytestmark = pytest.mark.filterwarnings("ignore")
+# in one process: two clusters at once would want one port
+pytestmark = pytest.mark.xdist_group("cluster")
 
 FUNCTIONS = {
     "depth_metrics": ld.pp.depth_metrics,
