@@ -181,6 +181,15 @@ def check_no_empty_cells(total_umi: NDArray[np.float64]) -> None:
         raise ValueError(msg)
 
 
+def loaded(record: Any) -> Any:
+    """Read a record in ``uns`` of an AnnData that was opened lazily: its arrays and data frames, wherever they lie."""
+    if isinstance(record, types.DaskArray):
+        return record.compute()
+    if hasattr(record, "to_memory"):
+        return record.to_memory()
+    return {name: loaded(value) for name, value in record.items()} if isinstance(record, Mapping) else record
+
+
 def obs_in_memory(adata: AnnData) -> pd.DataFrame:
     """Get ``obs``; that of an AnnData that was opened lazily is read."""
     return _frame(adata.obs)
@@ -287,7 +296,7 @@ def some(names: Iterable[object]) -> str:
 
 def step_record(adata: AnnData, key: str, *needed: str, step: str) -> Mapping[str, Any]:
     """Get what an earlier step left in ``uns``, with the entries that are needed of it."""
-    record = adata.uns.get(key)
+    record = loaded(adata.uns.get(key))
     missing = [name for name in needed if not (isinstance(record, Mapping) and name in record)]
     if missing:
         found = "is missing" if record is None else f"holds no {missing[0]!r}"

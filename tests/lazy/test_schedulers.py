@@ -1,4 +1,4 @@
-"""Preprocessing gives the same counts and depths as in memory, whoever computes the blocks and however they are cut."""
+"""The same counts, embeddings and labels as in memory, whoever computes the blocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import dask.array as da
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers import assert_same, counts_adata, dense
+from dask_support import CALLS, LOW_UMI, assert_close
+from helpers import SLOTS, assert_same, counts_adata, dense
 
 import lowdepth as ld
 
@@ -25,7 +26,7 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_same_as_in_memory(name, scheduler):
+def test_preprocessing(name, scheduler):
     adata = counts_adata()
     expected = FUNCTIONS[name](adata, copy=True)
     adata.X = da.from_array(sp.csr_array(adata.X), chunks=(25, 17))
@@ -35,3 +36,35 @@ def test_the_same_as_in_memory(name, scheduler):
     for layer, counts in expected.layers.items():
         assert isinstance(adata.layers[layer], da.Array)
         np.testing.assert_array_equal(dense(adata.layers[layer]), dense(counts))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ld.tl.joint_embedding(
+        counts_adata(120), batch_key="batch", n_latent=4, max_epochs=1, low_umi=LOW_UMI, progress_bar=False
+    )
+
+
+@pytest.fixture(scope="module")
+def labelled(model):
+    adata = model.adata.copy()
+    unthinned(adata)
+    for name in ("tl.refine_low_umi", "tl.label_transfer"):
+        CALLS[name](adata, model)
+    return adata
+
+
+def unthinned(adata):
+    """Thin cells to more than they have: workers run our code, and give the counts that there were."""
+    ld.pp.thin_to_depth(adata, 1e9, rng=0)
+
+
+def test_a_model_sees_what_the_workers_compute(model, labelled, scheduler):
+    adata = model.adata.copy()
+    adata.X = da.from_array(sp.csr_array(adata.X), chunks=(50, 17))
+    unthinned(adata)
+    np.testing.assert_array_equal(model.get_latent_representation(adata), model.get_latent_representation())
+    for name in ("tl.refine_low_umi", "tl.label_transfer"):
+        CALLS[name](adata, model)
+    for slot in SLOTS:
+        assert_close(getattr(labelled, slot), getattr(adata, slot), slot)

@@ -15,6 +15,8 @@ import matplotlib.image as mpimg
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from anndata import read_zarr
+from anndata.experimental import read_lazy
 from helpers import assert_unchanged
 
 import lowdepth as ld
@@ -140,6 +142,15 @@ def test_adata_and_figures_stay_as_they_are(done, tmp_path):
     with assert_unchanged(done), plt.style.context("dark_background"):
         ld.report(done, tmp_path / "page.html")
     assert plt.get_fignums() == []
+
+
+def test_cells_that_were_opened_lazily_have_the_same_page(done, tmp_path):
+    done.write_zarr(tmp_path / "cells.zarr")
+    lazily, at_once = [
+        ld.report(read(tmp_path / "cells.zarr"), tmp_path / "page.html").read_text(encoding="utf-8")
+        for read in (read_lazy, read_zarr)
+    ]
+    assert lazily == at_once
 
 
 def test_a_view_is_not_copied(done, tmp_path):

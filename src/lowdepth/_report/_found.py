@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from anndata import AnnData
 
-from lowdepth._checks import depths, obs_column, representation
+from lowdepth._checks import depths, loaded, obs_column, obs_in_memory, representation
 from lowdepth._keys import DepthKeys, RefineKeys, TransferKeys
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def find(
         representation(adata, basis)
     if sample_key is not None:
         obs_column(adata, sample_key)
-    light = AnnData(obs=adata.obs.copy(), obsm=dict(adata.obsm), uns=dict(adata.uns))
+    light = AnnData(obs=obs_in_memory(adata).copy(), obsm=dict(adata.obsm), uns=loaded(adata.uns))
     found = Found(
         adata=light,
         n_vars=adata.n_vars,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lowdepth._checks import numbers, obs_column
+from lowdepth._checks import loaded, numbers, obs_column
 from lowdepth._keys import TransferKeys
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def finished_transfer(adata: AnnData, transfer: str, low_umi: float) -> tuple[pd
     """Get what a transfer wrote into ``obs``: types, missing for cells that kept their own, and confidences."""
     keys = TransferKeys(transfer)
     predicted = pd.Categorical(obs_column(adata, keys.obs, what="finished transfer"))
-    params = adata.uns.get(keys.uns, {}).get("params", {})
+    params = loaded(adata.uns.get(keys.uns, {})).get("params", {})
     if params.get("low_umi", low_umi) < low_umi:
         msg = (
             f"`low_umi={low_umi}`: cells of {params['low_umi']} UMIs or more kept their own label in the transfer "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lowdepth._checks import depths, representation, warn, writable
+from lowdepth._checks import depths, loaded, representation, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, PredictionSetKeys, TransferKeys
 from lowdepth.tl._cells._depth_bins import bin_of
@@ -140,7 +140,7 @@ def prediction_sets(
 
 
 def _record(adata: AnnData, transfer: str) -> Mapping[str, Any]:
-    record = adata.uns.get(transfer, {})
+    record = loaded(adata.uns.get(transfer, {}))
     missing = [name for name in ("categories", "calibration", "held_out") if name not in record]
     if missing:
         msg = (
