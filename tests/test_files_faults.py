@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from pathlib import Path
 from threading import Thread
@@ -73,8 +74,16 @@ def test_killed_at_every_step(name, tmp_path):
     assert found.count("old") >= 3
 
 
+@pytest.fixture
+def threads_meet_everywhere():
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
 @pytest.mark.parametrize("name", ["file", "cells.zarr"])
-def test_many_write_to_one_name(name, tmp_path):
+def test_many_write_to_one_name(name, tmp_path, threads_meet_everywhere):
     path = tmp_path / name
     errors = []
 

@@ -55,7 +55,7 @@ def check_writable(path: Path) -> None:
     if not os.access(path.parent, os.W_OK):
         msg = f"the folder {str(path.parent)!r} may not be written to; name another place for {path.name!r}"
         raise PermissionError(msg)
-    if path.is_dir() and not is_zarr(path):
+    if _is_other_folder(path):
         msg = f"{str(path)!r} is a folder; name a file"
         raise IsADirectoryError(msg)
 
@@ -73,6 +73,14 @@ def flush(path: Path) -> None:
 def is_zarr(path: Path) -> bool:
     """Say whether a folder is a zarr store, of version 2 or 3."""
     return (path / ".zgroup").exists() or (path / "zarr.json").exists()
+
+
+def _is_other_folder(path: Path) -> bool:
+    # while we look, another process may move a store aside and put its own in the place
+    with suppress(FileNotFoundError):
+        inode = path.stat().st_ino
+        return path.is_dir() and not is_zarr(path) and path.stat().st_ino == inode
+    return False
 
 
 def remove(path: Path) -> None:
