@@ -22,16 +22,18 @@ __version__: str
 __all__ = ["datasets", "model", "pl", "pp", "report", "tl"]
 
 
-def __getattr__(name: str) -> ModuleType | FunctionType | str:
-    # torch, scvi and matplotlib take seconds to import: a part is imported when it is first asked for
-    if name == "report":
-        return import_module("._report", __name__).report
-    if name in __all__:
-        return import_module(f".{name}", __name__)
-    if name == "__version__":
-        return version(__name__)
-    msg = f"module {__name__!r} has no attribute {name!r}; its parts are {', '.join(__all__)}"
-    raise AttributeError(msg)
+if not TYPE_CHECKING:  # to mypy any attribute would be there
+
+    def __getattr__(name: str) -> ModuleType | FunctionType | str:
+        # torch, scvi and matplotlib take seconds to import: a part is imported when it is first asked for
+        if name == "report":
+            return import_module("._report", __name__).report
+        if name in __all__:
+            return import_module(f".{name}", __name__)
+        if name == "__version__":
+            return version(__name__)
+        msg = f"module {__name__!r} has no attribute {name!r}; its parts are {', '.join(__all__)}"
+        raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:

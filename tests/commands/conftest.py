@@ -19,6 +19,16 @@ def cells(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def done(cells, tmp_path_factory):
+    """Run the job once: its folder."""
+    folder = tmp_path_factory.mktemp("done")
+    before = cells.read_bytes()
+    assert rescue(cells, *OPTIONS, "--out", folder / "out.h5ad", "--report", folder / "page.html") == 0
+    assert cells.read_bytes() == before
+    return folder
+
+
+@pytest.fixture(scope="session")
 def halted(cells, tmp_path_factory):
     """Run the job until labels fail: its folder."""
     folder = tmp_path_factory.mktemp("halted")

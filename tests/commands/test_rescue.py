@@ -21,16 +21,6 @@ from lowdepth.model._module import JointEmbeddingModule
 pytestmark = pytest.mark.filterwarnings("ignore:Of deep cells thinned")
 
 
-@pytest.fixture(scope="module")
-def done(cells, tmp_path_factory):
-    """Run the job once: its folder."""
-    folder = tmp_path_factory.mktemp("done")
-    before = cells.read_bytes()
-    assert rescue(cells, *OPTIONS, "--out", folder / "out.h5ad", "--report", folder / "page.html") == 0
-    assert cells.read_bytes() == before
-    return folder
-
-
 def same_results(one, other):
     for key in ("X_joint_embedding", "X_joint_embedding_refined", "label_transfer_probability"):
         np.testing.assert_allclose(one.obsm[key], other.obsm[key], rtol=1e-4, atol=1e-5)

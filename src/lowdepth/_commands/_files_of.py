@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
+import pandas as pd
 
 from lowdepth._cells_file import write_cells
 from lowdepth._files import atomically, check_writable
@@ -53,10 +55,22 @@ def read(file: Path) -> AnnData:
 
 
 def write(adata: AnnData, out: Path) -> None:
-    """Write cells, whole or not at all."""
-    with atomically(out) as partial:
+    """Write cells, whole or not at all, and strings as readers in R know them, too."""
+    adata.strings_to_categoricals()  # as anndata's own files have it
+    nullable = _has_missing_strings([adata.obsm, adata.varm, adata.uns])
+    with atomically(out) as partial, ad.settings.override(allow_write_nullable_strings=nullable):
         if out.suffix == ".h5ad":
-            adata.strings_to_categoricals()  # as anndata's own files have it
             write_cells(partial, adata)
         else:
             adata.write_zarr(partial)
+
+
+def _has_missing_strings(value: Any) -> bool:
+    """Look for strings that can only be written in anndata's newer, nullable format."""
+    if isinstance(value, Mapping | list):
+        return any(_has_missing_strings(part) for part in (value.values() if isinstance(value, Mapping) else value))
+    if isinstance(value, pd.DataFrame):
+        return any(_has_missing_strings(column.array) for _, column in value.items())
+    return isinstance(value, pd.api.extensions.ExtensionArray) and (
+        isinstance(value.dtype, pd.StringDtype) and bool(value.isna().any())
+    )
