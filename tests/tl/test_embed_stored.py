@@ -20,6 +20,7 @@ from stores import content, written
 
 import lowdepth as ld
 from lowdepth.model.stored import _write_back
+from lowdepth.tl import _refine_stored
 
 OPTIONS = {"n_latent": 4, "n_hidden": 16, "max_epochs": 2, "low_umi": 50, "progress_bar": False, "accelerator": "cpu"}
 KEY, RECORD = "X_joint_embedding", "joint_embedding"
@@ -84,6 +85,63 @@ def test_several_files_get_their_own_cells(tmp_path):
     np.testing.assert_array_equal(found, model.get_latent_representation())
     np.testing.assert_allclose(found, model.get_latent_representation(adata), rtol=1e-5, atol=1e-6)
     assert all("both" in read(path).uns for path in paths)
+
+
+def half_are_shallow(adata):
+    return float(np.median(adata.X.sum(axis=1).A1))
+
+
+REFINED = "X_joint_embedding_refined"
+
+
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_shallow_cells_are_refined_as_in_memory(tmp_path, suffix):
+    adata = counts_adata(100)
+    paths = [written(adata[:40].copy(), tmp_path / f"a.{suffix}"), written(adata[40:].copy(), tmp_path / f"b.{suffix}")]
+    low_umi = half_are_shallow(adata)
+    model = embed(paths, batch_key="batch", refine=True, low_umi=low_umi)
+    after = ad.concat([read(path) for path in paths])
+    ld.tl.refine_low_umi(adata, model, low_umi=low_umi, progress_bar=False)
+    np.testing.assert_allclose(after.obsm[REFINED], adata.obsm[REFINED], rtol=1e-5, atol=1e-5)
+    for column in ("joint_embedding_refined_n_references", "joint_embedding_refined_entropy"):
+        np.testing.assert_allclose(after.obs[column], adata.obs[column], rtol=1e-4, atol=1e-5)
+        assert 0 < after.obs[column].isna().sum() < 100
+    for path in paths:
+        assert adata.uns["joint_embedding_refined"] == read(path).uns["joint_embedding_refined"]
+
+
+def test_refined_again_in_blocks(tmp_path):
+    adata = counts_adata(100)
+    path = written(adata, tmp_path / "cells.zarr")
+    options = {"refine": True, "low_umi": half_are_shallow(adata)}
+    embed(path, **options)
+    first = read(path)
+    with patch.object(_refine_stored, "ROWS_AT_A_TIME", 7):
+        embed(path, **options)
+    again = read(path)
+    np.testing.assert_array_equal(first.obsm[REFINED], again.obsm[REFINED])
+    assert_same(first.obs, again.obs, "obs")
+
+
+def test_a_lazily_read_adata_is_refined_in_place(tmp_path):
+    counts = counts_adata(100)
+    adata = ad.experimental.read_lazy(written(counts, tmp_path / "cells.h5ad"))
+    low_umi = half_are_shallow(counts)
+    model = embed(adata, refine=True, low_umi=low_umi)
+    refined, entropy = adata.obsm[REFINED], np.array(adata.obs["joint_embedding_refined_entropy"])
+    ld.tl.refine_low_umi(adata, model, low_umi=low_umi, progress_bar=False)  # the model takes the lazy cells too
+    np.testing.assert_allclose(refined, adata.obsm[REFINED], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(entropy, np.array(adata.obs["joint_embedding_refined_entropy"]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.* cells are embedded at values that are not finite")
+def test_a_training_that_diverged(tmp_path):
+    path = written(counts_adata(), tmp_path / "cells.zarr")
+    before = content(path)
+    with pytest.raises(ValueError, match="the training diverged"):
+        embed(path, lr=1e30)
+    assert content(path) == before
+    assert not list(tmp_path.glob("*.lowdepth/*.ckpt"))
 
 
 def test_a_lazily_read_adata_gets_the_embedding_itself(tmp_path):
@@ -164,10 +222,9 @@ def test_a_store_that_is_no_folder(tmp_path):
     store = zarr.storage.MemoryStore()
     counts_adata().write_zarr(store)
     source = type("Source", (), {"place": zarr.open_group(store), "n_obs": 60, "name": "memory"})
-    keys = ld._keys.EmbeddingKeys(KEY)
     with (
         pytest.raises(NotImplementedError, match="pass a path on a disk"),
-        _write_back.embedding_of(source, 4, keys, {}),
+        _write_back.results_of(source, "joint_embedding"),
     ):
         pass
 
@@ -198,8 +255,8 @@ def test_a_file_without_the_groups(tmp_path, suffix):
     [
         ({"layer": "none"}, KeyError, "no layer 'none'"),
         ({"batch_key": "none"}, KeyError, "no column 'none'"),
-        ({"copy": True}, NotImplementedError, "neither copied nor refined"),
-        ({"refine": True}, NotImplementedError, "neither copied nor refined"),
+        ({"copy": True}, NotImplementedError, "pass the path of a copy"),
+        ({"refine": True, "low_umi": 10_000}, ValueError, "no deep cell with `low_umi=10000`"),
         ({"devices": 2}, NotImplementedError, "by one device"),
         ({"preset": "none"}, ValueError, "preset"),
         ({"batch_size": 1}, ValueError, "batch_size"),

@@ -124,6 +124,7 @@ class JointEmbedding(SafelySaved):
             super().__init__(adata, registry, **settings)
         else:
             super().__init__(None, registry or self.cells.registry, **settings)
+            self._adata_manager = self.cells.manager(self.registry_)  # so that other cells can be registered
             if reason := self.module.dense_only:
                 msg = f"cells on the disk are trained on their non-zeros, which cannot take {reason}; leave that out"
                 raise ValueError(msg)

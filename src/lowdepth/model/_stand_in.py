@@ -28,15 +28,21 @@ def registered_layer(model: BaseModelClass) -> str | None:
 
 
 @contextmanager
+def quiet_small_batches() -> Iterator[None]:
+    """Keep scvi-tools from telling that batches are too small to train on: nothing is trained."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Category .* has fewer than 3 cells", category=UserWarning)
+        yield
+
+
+@contextmanager
 def registered(obs: pd.DataFrame, var: pd.DataFrame, model: BaseModelClass, counts: CSBase) -> Iterator[AnnDataManager]:
     """Register cells with the model for as long as they are needed; the counts are shared, not copied."""
     _check_columns(obs, model)
     layer = registered_layer(model)
     layers = {} if layer is None else {layer: counts}
     stand_in = AnnData(None if layers else counts, obs.copy(), var[[]].copy(), layers=layers)
-    with warnings.catch_warnings():
-        # scvi-tools warns of batches that are too small to train on, and nothing is trained here
-        warnings.filterwarnings("ignore", message="Category .* has fewer than 3 cells", category=UserWarning)
+    with quiet_small_batches():
         manager = model.adata_manager.transfer_fields(stand_in)
     model._register_manager_for_instance(manager)
     try:

@@ -14,14 +14,17 @@ from tqdm.auto import tqdm
 
 from lowdepth._checks import warn
 from lowdepth._files import remove
+from lowdepth._keys import RefineKeys
 from lowdepth.model import JointEmbedding
 from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model._seed import seeded
 
-from ._training_record import training_record
+from ._refine_stored import refine_stored
+from ._refinement._refine_low_umi import deep_and_shallow
+from ._training_record import check_converged, training_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from anndata import AnnData
@@ -46,6 +49,7 @@ def embed_stored(
     seed: int,
     accelerator: str,
     low_umi: float,
+    refine: bool,
 ) -> JointEmbedding:
     """Train on the cells and write their embedding to where they are.
 
@@ -64,16 +68,29 @@ def embed_stored(
     accelerator
         As Lightning has it.
     low_umi
-        Where cells are deep, to warn when none is.
+        Where cells are deep, to warn when none is, and for the refinement.
+    refine
+        Refine the shallow cells too.
+
+    Raises
+    ------
+    ValueError
+        The training diverged, or there are no deep or no shallow cells to refine.
     """
     from filelock import FileLock  # noqa: PLC0415  optional
 
-    from lowdepth.model.stored._write_back import check_slots  # noqa: PLC0415
+    from lowdepth.model.stored._write_back import check_slots, results_of  # noqa: PLC0415
 
     _ = cells.folder  # raises where none is known
+    refined_keys = RefineKeys(f"{keys.obsm}_refined") if refine else None
     for source in cells.sources:
-        check_slots(source, keys)
-    if cells.collection.deepest < low_umi:
+        check_slots(source, keys.obsm, f"{keys.uns}/history")
+        if refined_keys:
+            check_slots(source, refined_keys.obsm, f"{refined_keys.uns}/params")
+    total_umi = cells.collection.total_umi
+    if refine:
+        deep_and_shallow(total_umi, low_umi)  # raises before the training rather than after it
+    if (total_umi < low_umi).all():
         warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
     checkpoint = _checkpoint(cells, {**params, "rng": seed})
     with quiet_lightning(), seeded(seed):
@@ -86,8 +103,18 @@ def embed_stored(
             enable_progress_bar=cells.progress_bar,
             checkpoint=checkpoint,
         )
-        with FileLock(cells.folder / ".lock"):
-            _write(cells, model, keys, training_record(params, model))
+        with FileLock(cells.folder / ".lock"), ExitStack() as files:
+            results = [files.enter_context(results_of(source, keys.uns)) for source in cells.sources]
+            embeddings = [result.embedding(keys.obsm, model.module.n_latent) for result in results]
+            try:
+                _embed(cells, model, embeddings, params["lr"])
+            except ValueError:
+                remove(checkpoint)  # a training that diverged is not to be taken up again
+                raise
+            if refined_keys:
+                refine_stored(cells, model, embeddings, results, refined_keys, low_umi=low_umi, seed=seed)
+            for result in results:
+                result.record(keys.uns, training_record(params, model))
     remove(checkpoint)
     names = ", ".join(source.name for source in cells.sources)
     logger.info("added to %s\n    .obsm[%r]\n    .uns[%r]", names, keys.obsm, keys.uns)
@@ -103,17 +130,14 @@ def _checkpoint(cells: StoredCells, params: Mapping[str, Any]) -> Path:
     return cells.folder / f"training-{digest}.ckpt"
 
 
-def _write(cells: StoredCells, model: JointEmbedding, keys: EmbeddingKeys, record: Mapping[str, Any]) -> None:
-    """Embed block by block; the files take up the embeddings when all of them are complete."""
-    from lowdepth.model.stored._write_back import embedding_of  # noqa: PLC0415  optional
-
-    n_latent = model.module.n_latent
-    with ExitStack() as files, tqdm(total=cells.n_obs, desc="embedding", disable=not cells.progress_bar) as bar:
-        for i, source in enumerate(cells.sources):
-            embedding = files.enter_context(embedding_of(source, n_latent, keys, record))
+def _embed(cells: StoredCells, model: JointEmbedding, embeddings: Sequence[Any], lr: float) -> None:
+    """Embed block by block."""
+    with tqdm(total=cells.n_obs, desc="embedding", disable=not cells.progress_bar) as bar:
+        for i, embedding in enumerate(embeddings):
             first = 0
             for block in cells.blocks(model.registry, i):
                 latent = model.get_latent_representation(dataloader=iter([block]))
+                check_converged(latent, lr)
                 embedding[first : first + len(latent)] = latent
                 first += len(latent)
                 bar.update(len(latent))

@@ -6,7 +6,6 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from anndata import AnnData
 
 from lowdepth._checks import at_least, counts_in_memory, total_umis, warn, writable
@@ -15,7 +14,7 @@ from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
 
 from ._refinement._refine_low_umi import deep_and_shallow, refine_low_umi
-from ._training_record import training_record
+from ._training_record import check_converged, training_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +103,8 @@ def joint_embedding(
     refine
         Run :func:`lowdepth.tl.refine_low_umi` too, into ``key_added`` with ``"_refined"``.
     copy
-        Leave ``adata`` as it is and write into a copy, which is ``model.adata``.
+        Leave ``adata`` as it is and write into a copy, which is ``model.adata``. Files are not copied: where
+        cells are passed as paths, they get the embedding; pass the path of a copy to keep them as they are.
     folder
         Where the shuffled counts of cells that are not in memory go, and the state of their training; by default
         beside the first file, under its name with ``.lowdepth`` added. Delete it when you need it no more.
@@ -166,14 +166,19 @@ def joint_embedding(
         if devices not in ("auto", "1", 1) or num_nodes != 1:
             msg = f"`devices={devices}`, `num_nodes={num_nodes}`: cells on the disk are trained on by one device"
             raise NotImplementedError(msg)
-        if copy or refine:
-            msg = (
-                "cells on the disk are neither copied nor refined here; leave `copy` and `refine` out, and refine then"
-            )
+        if copy:
+            msg = "`copy=True`: files are not copied, and get the embedding; to keep yours, pass the path of a copy"
             raise NotImplementedError(msg)
         cells = StoredCells(adata, layer=layer, batch_key=batch_key, folder=folder, progress_bar=progress_bar)
         return embed_stored(
-            cells, keys, params, model_kwargs, seed=as_seed(rng), accelerator=accelerator, low_umi=low_umi
+            cells,
+            keys,
+            params,
+            model_kwargs,
+            seed=as_seed(rng),
+            accelerator=accelerator,
+            low_umi=low_umi,
+            refine=refine,
         )
     counts = counts_in_memory(adata, layer, "ld.tl.joint_embedding")
     if adata.n_obs < 2:
@@ -200,9 +205,7 @@ def joint_embedding(
             enable_progress_bar=progress_bar,
         )
         latent = model.get_latent_representation()
-        if not np.isfinite(latent).any():
-            msg = f"the training diverged: the embedding holds no finite value; train with a smaller `lr` than {lr}"
-            raise ValueError(msg)
+        check_converged(latent, lr)
         adata.obsm[keys.obsm] = latent
         if refine:
             refined = f"{key_added}_refined"

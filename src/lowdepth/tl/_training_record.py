@@ -5,10 +5,13 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from lowdepth.model import JointEmbedding
 
@@ -22,3 +25,10 @@ def training_record(params: Mapping[str, Any], model: JointEmbedding) -> dict[st
         "history": pd.concat(model.history.values(), axis="columns").astype(float),
         "versions": {package: version(package) for package in ("lowdepth", "scvi-tools", "torch", "anndata")},
     }
+
+
+def check_converged(latent: NDArray[np.floating], lr: float) -> None:
+    """Raise if no cell has an embedding."""
+    if not np.isfinite(latent).any():
+        msg = f"the training diverged: the embedding holds no finite value; train with a smaller `lr` than {lr}"
+        raise ValueError(msg)

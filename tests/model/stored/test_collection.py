@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
+from dataclasses import replace
 from unittest.mock import patch
 
+import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -12,7 +15,7 @@ from helpers import counts_adata, dense
 from scipy.stats import spearmanr
 from stores import content, written
 
-from lowdepth.model.stored import _collection
+from lowdepth.model.stored import _collection, _shuffle, _sources
 from lowdepth.model.stored._collection import shuffled
 from lowdepth.model.stored._sources import open_sources
 
@@ -27,9 +30,27 @@ def counts_of(collection):
 
 @pytest.fixture
 def in_small_parts():
-    """Let several datasets be made of few cells."""
-    with patch.multiple(_collection, CELLS_OF_A_BLOCK=10, SHUFFLED_IN_MEMORY=20_000):
+    """Let a few cells be several blocks, and these several pieces."""
+
+    def in_blocks(*args):
+        return [replace(source, counts=source.counts.rechunk((10, -1))) for source in _sources.open_sources(*args)]
+
+    with patch.dict(globals(), open_sources=in_blocks), patch.object(_shuffle, "BYTES_OF_A_PIECE", 20_000):
         yield
+
+
+def interrupted(path, folder, at):
+    """Shuffle until a piece is begun."""
+    write = _shuffle._write
+
+    def write_some(path, number, *args):
+        if number == at:
+            (path / f"part_{number}").mkdir()
+            raise KeyboardInterrupt
+        write(path, number, *args)
+
+    with patch.object(_shuffle, "_write", write_some), pytest.raises(KeyboardInterrupt):
+        shuffle(path, folder)
 
 
 def test_each_cell_is_there_once_with_its_counts(tmp_path, in_small_parts):
@@ -40,7 +61,7 @@ def test_each_cell_is_there_once_with_its_counts(tmp_path, in_small_parts):
     assert sorted(collection.cells) == list(range(200))
     np.testing.assert_array_equal(counts_of(collection), dense(adata.X)[collection.cells])
     np.testing.assert_array_equal(collection.gene_umis, dense(adata.X).sum(0))
-    assert collection.deepest == dense(adata.X).sum(1).max()
+    np.testing.assert_array_equal(collection.total_umi, dense(adata.X).sum(1))
 
 
 def test_the_order_is_a_random_one(tmp_path):
@@ -54,7 +75,7 @@ def test_the_order_is_a_random_one(tmp_path):
 def test_it_is_recognised_and_used_again(tmp_path):
     path = written(counts_adata(), tmp_path / "a.h5ad")
     first = shuffle(path, tmp_path / "folder")
-    with patch.object(_collection, "_shuffle", side_effect=AssertionError):
+    with patch.object(_collection, "shuffle", side_effect=AssertionError):
         again = shuffle(path, tmp_path / "folder")
         as_zarr = shuffle(written(counts_adata(), tmp_path / "b.zarr"), tmp_path / "folder")
     np.testing.assert_array_equal(first.cells, again.cells)
@@ -83,6 +104,43 @@ def test_other_cells_are_shuffled_anew(tmp_path, change):
     assert first.fingerprint != second.fingerprint
     np.testing.assert_array_equal(counts_of(second), dense(adata.X)[second.cells])
     assert len(list((tmp_path / "folder").glob("cells-*.zarr"))) == 2
+
+
+def test_what_was_interrupted_goes_on(tmp_path, in_small_parts):
+    path, folder = written(counts_adata(200), tmp_path / "a.h5ad"), tmp_path / "folder"
+    whole = shuffle(path, tmp_path / "other")
+    interrupted(path, folder, 2)
+    with patch.object(_shuffle, "_write", side_effect=_shuffle._write) as later:
+        resumed = shuffle(path, folder)
+    assert [call.args[1] for call in later.call_args_list] == list(range(2, len(whole.datasets)))
+    np.testing.assert_array_equal(resumed.cells, whole.cells)
+    np.testing.assert_array_equal(counts_of(resumed), counts_of(whole))
+
+
+def test_what_was_begun_in_other_pieces_is_begun_anew(tmp_path, in_small_parts):
+    adata = counts_adata(200)
+    path, folder = written(adata, tmp_path / "a.h5ad"), tmp_path / "folder"
+    with patch.object(_shuffle, "BYTES_OF_A_PIECE", 30_000):
+        interrupted(path, folder, 1)
+    collection = shuffle(path, folder)
+    assert sorted(collection.cells) == list(range(200))
+    np.testing.assert_array_equal(counts_of(collection), dense(adata.X)[collection.cells])
+
+
+def test_memory_is_that_of_some_pieces(tmp_path):
+    n_obs, n_nonzero, piece = 20_000, 100, 2 * 2**20
+    indptr = np.arange(n_obs + 1) * n_nonzero
+    counts = sp.csr_matrix((np.ones(indptr[-1], np.float32), np.tile(np.arange(n_nonzero), n_obs), indptr))
+    path = written(ad.AnnData(counts), tmp_path / "a.zarr")
+    tracemalloc.start()
+    try:
+        with patch.object(_shuffle, "BYTES_OF_A_PIECE", piece):
+            collection = shuffle(path, tmp_path / "folder")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(collection.datasets) == 8
+    assert peak < 4 * piece < counts.nnz * 8 * 0.53, peak
 
 
 def test_what_a_killed_process_left_is_removed_and_the_rest_stays(tmp_path):

@@ -5,15 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
-import annbatch.io
 import anndata as ad
 import numpy as np
-import pandas as pd
 import zarr
 from annbatch import DatasetCollection
 from filelock import FileLock
@@ -22,8 +18,7 @@ from tqdm.auto import tqdm
 from lowdepth._checks import total_umis
 from lowdepth._files import flush, remove
 
-from ._sources import CELLS_OF_A_BLOCK
-from ._write_back import quiet_zarr
+from ._shuffle import BYTES_OF_A_COUNT, shuffle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,12 +33,6 @@ logger = logging.getLogger("lowdepth")
 BLOCKS_TO_RECOGNISE = 32
 """Read of each source to tell whether its cells were shuffled before."""
 
-SHUFFLED_IN_MEMORY = 256 * 2**20
-"""Bytes of the non-zeros that annbatch is asked to shuffle at a time; it takes several times as much memory."""
-
-BYTES_OF_A_COUNT = 8
-"""Value and gene of a non-zero, before they are compressed."""
-
 
 @dataclass(frozen=True)
 class Collection:
@@ -55,8 +44,8 @@ class Collection:
     """Position of each cell in the order of the user."""
     gene_umis: NDArray[np.float64]
     """UMIs of each gene over all cells."""
-    deepest: float
-    """UMIs of the cell that has most."""
+    total_umi: NDArray[np.float64]
+    """UMIs of each cell, in the order of the user."""
     fingerprint: str
     """Digest of what is in it."""
 
@@ -65,7 +54,8 @@ def shuffled(sources: Sequence[Source], folder: Path, *, progress_bar: bool) -> 
     """Shuffle the cells of all sources once; what was shuffled before is recognised and used again.
 
     The collection has the sources' fingerprint as its name, and has it only when it is complete. A process that was
-    killed leaves a part, which the next one removes; processes that want the same one wait for each other.
+    killed or interrupted leaves a part, with which the next one goes on; processes that want the same one wait for
+    each other. An error leaves nothing.
 
     Raises
     ------
@@ -80,14 +70,15 @@ def shuffled(sources: Sequence[Source], folder: Path, *, progress_bar: bool) -> 
         made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         part, lock = folder / f"cells-{fingerprint}.part.zarr", folder / ".lock"
+        bytes_of_all = BYTES_OF_A_COUNT * non_zeros_per_cell * sum(source.n_obs for source in sources)
         try:
             with FileLock(lock):
-                remove(part)
                 if not path.exists():
-                    _shuffle(sources, part, non_zeros_per_cell, progress_bar=progress_bar)
+                    _check_room(sources, folder, part, bytes_of_all)
+                    shuffle(sources, part, bytes_of_all, progress_bar=progress_bar)
                     flush(part)
                     part.rename(path)
-        except BaseException:
+        except Exception:
             for left in [folder] if made else [part, lock]:
                 remove(left)
             raise
@@ -110,8 +101,7 @@ def _recognise(sources: Sequence[Source]) -> tuple[str, float]:
     n_cells = n_nonzero = 0
     for source in sources:
         digest.update(repr((source.counts.shape, source.var_names)).encode())
-        n_blocks = source.counts.numblocks[0]
-        for index in np.unique(np.linspace(0, n_blocks - 1, BLOCKS_TO_RECOGNISE).astype(int)):
+        for index in np.unique(np.linspace(0, source.n_blocks - 1, BLOCKS_TO_RECOGNISE).astype(int)):
             block = source.block(index)
             for part in (block.data, block.indices, block.indptr):
                 digest.update(np.ascontiguousarray(part))
@@ -119,61 +109,37 @@ def _recognise(sources: Sequence[Source]) -> tuple[str, float]:
     return digest.hexdigest(), n_nonzero / n_cells
 
 
-def _shuffle(sources: Sequence[Source], path: Path, non_zeros_per_cell: float, *, progress_bar: bool) -> None:
+def _check_room(sources: Sequence[Source], folder: Path, part: Path, bytes_of_all: float) -> None:
+    """Tell how much room the shuffled cells take, and raise if it is not there."""
     n_obs = sum(source.n_obs for source in sources)
-    bytes_per_cell = BYTES_OF_A_COUNT * non_zeros_per_cell
-    need, free = n_obs * bytes_per_cell, shutil.disk_usage(path.parent).free
-    room = f"{n_obs:,} cells take up to {need / 1e9:.2f} GB on the disk, shuffled, in {str(path.parent)!r}"
-    if need > free:
+    done = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
+    free = shutil.disk_usage(folder).free + done
+    room = f"{n_obs:,} cells take up to {bytes_of_all / 1e9:.2f} GB on the disk, shuffled, in {str(folder)!r}"
+    if bytes_of_all > free:
         msg = f"{room}, and {free / 1e9:.2f} GB are free; make room, or name another `folder`"
         raise OSError(msg)
     logger.info(room)
-    first = np.cumsum([0, *(source.n_obs for source in sources)])
-
-    def counts_alone(index: int) -> ad.AnnData:
-        source = sources[index]
-        obs = pd.DataFrame({"cell": np.arange(first[index], first[index + 1])})
-        obs.index = obs["cell"].astype(str).rename(None)
-        return ad.AnnData(source.counts, obs, pd.DataFrame(index=pd.Index(source.var_names)))
-
-    block = min(CELLS_OF_A_BLOCK, n_obs)
-    bar = partial(tqdm, disable=not progress_bar)
-    with patch.object(annbatch.io, "tqdm", bar), quiet_zarr():
-        DatasetCollection(path, mode="a").add_adatas(
-            range(len(sources)),
-            load_adata=counts_alone,
-            dataset_size=max(block, int(SHUFFLED_IN_MEMORY / bytes_per_cell)),
-            shuffle_chunk_size=block,
-            rng=np.random.default_rng(0),
-        )
-    umis, deepest = _measure(sources, progress_bar=progress_bar)
-    group = zarr.open_group(path, mode="a")
-    group.create_array("gene_umis", data=umis)
-    group.attrs["deepest"] = deepest
 
 
 def _read(path: Path, fingerprint: str) -> Collection:
-    group = zarr.open_group(path, mode="r")
-    collection = DatasetCollection(group)
-    return Collection(
-        [_dataset(dataset["X"]) for dataset in collection],
-        np.concatenate([dataset["obs/cell"][:] for dataset in collection]),
-        group["gene_umis"][:],
-        float(group.attrs["deepest"]),
-        fingerprint,
-    )
+    collection = list(DatasetCollection(zarr.open_group(path, mode="r")))
+    cells = np.concatenate([dataset["obs/cell"][:] for dataset in collection])
+    total_umi = np.empty(len(cells))
+    total_umi[cells] = np.concatenate([dataset["obs/total_umi"][:] for dataset in collection])
+    gene_umis = np.sum([dataset["var/umis"][:] for dataset in collection], axis=0)
+    return Collection([_dataset(dataset["X"]) for dataset in collection], cells, gene_umis, total_umi, fingerprint)
 
 
 def _dataset(stored: Any) -> Any:
     return stored if isinstance(stored, zarr.Array) else ad.io.sparse_dataset(stored)
 
 
-def _measure(sources: Sequence[Source], *, progress_bar: bool) -> tuple[NDArray[np.float64], float]:
-    """Sum up each gene's UMIs, and find the deepest cell's."""
-    umis, deepest = np.zeros(len(sources[0].var_names)), 0.0
-    blocks = [(source, index) for source in sources for index in range(source.counts.numblocks[0])]
+def _measure(sources: Sequence[Source], *, progress_bar: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum up each gene's UMIs and each cell's."""
+    of_genes, of_cells = np.zeros(len(sources[0].var_names)), []
+    blocks = [(source, index) for source in sources for index in range(source.n_blocks)]
     for source, index in tqdm(blocks, desc="UMIs of each gene", disable=not progress_bar):
         block = source.block(index)
-        umis += np.bincount(block.indices, weights=block.data, minlength=len(umis))
-        deepest = max(deepest, float(total_umis(block).max()))
-    return umis, deepest
+        of_genes += np.bincount(block.indices, weights=block.data, minlength=len(of_genes))
+        of_cells.append(total_umis(block))
+    return of_genes, np.concatenate(of_cells)

@@ -14,6 +14,7 @@ from scvi.external import JointEmbeddingSCVI
 
 from lowdepth._checks import numbers
 from lowdepth._csr import sorted_csr
+from lowdepth.model._stand_in import quiet_small_batches
 from lowdepth.model.engine import take_rows
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from fast_array_utils.types import CSBase
     from numpy.typing import NDArray
+    from scvi.data import AnnDataManager
 
 CELLS_OF_A_KIND = 3
 """Shown to scvi-tools of each combination of categories: it warns where a category has fewer cells than these."""
@@ -45,6 +47,29 @@ def registry_of(obs: pd.DataFrame, gene_names: Sequence[str], setup: Mapping[str
     counts_field = registry["field_registries"][REGISTRY_KEYS.X_KEY]
     counts_field["state_registry"]["n_obs"] = counts_field["summary_stats"]["n_cells"] = len(obs)
     return {**registry, "model_name": "JointEmbedding"}
+
+
+def manager_of(registry: Mapping[str, Any]) -> AnnDataManager:
+    """Give what scvi-tools asks when it registers other cells with a model: one made-up cell with no counts."""
+    setup, fields = registry["setup_args"], registry["field_registries"]
+    names = fields[REGISTRY_KEYS.X_KEY]["state_registry"]["column_names"]
+    obs = {}
+    if setup["batch_key"] is not None:
+        obs[setup["batch_key"]] = fields[REGISTRY_KEYS.BATCH_KEY]["state_registry"]["categorical_mapping"][:1]
+    for key in setup["categorical_covariate_keys"] or []:
+        obs[key] = fields[REGISTRY_KEYS.CAT_COVS_KEY]["state_registry"]["mappings"][key][:1]
+    for key in setup["continuous_covariate_keys"] or []:
+        obs[key] = np.zeros(1)
+    counts, layer = csr_matrix((1, len(names)), dtype=np.float32), setup["layer"]
+    cell = AnnData(
+        counts if layer is None else None,
+        pd.DataFrame(obs, index=["0"]),
+        pd.DataFrame(index=pd.Index(names)),
+        layers={} if layer is None else {layer: counts},
+    )
+    with quiet_small_batches():
+        JointEmbeddingSCVI.setup_anndata(cell, source_registry=registry, **setup)
+    return JointEmbeddingSCVI._get_most_recent_anndata_manager(cell, required=True)
 
 
 class Covariates:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from annbatch import DatasetCollection
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 type Place = Path | zarr.Group | AnnData
 """Where results of the cells are written."""
@@ -52,6 +54,16 @@ class Source:
     def n_obs(self) -> int:
         """Number of cells."""
         return self.counts.shape[0]
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return self.counts.numblocks[0]
+
+    @cached_property
+    def edges(self) -> NDArray[np.int64]:
+        """First cell of each block, and the number of cells."""
+        return np.cumsum([0, *self.counts.chunks[0]])
 
     def block(self, index: int) -> csr_matrix:
         """Read a block of cells."""

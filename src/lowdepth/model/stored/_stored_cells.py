@@ -14,6 +14,8 @@ import scvi
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from scvi.data import AnnDataManager
+
     from ._collection import Collection
     from ._registration import Covariates
     from ._sources import Source, Stored
@@ -161,6 +163,12 @@ class StoredCells:
                     msg = f"the model was trained with {argument}={wanted!r}; pass the same to StoredCells"
                     raise ValueError(msg)
         return Covariates(self.obs, registry)
+
+    def manager(self, registry: Mapping[str, Any]) -> AnnDataManager:
+        """Give what registers other cells with a model of these."""
+        from ._registration import manager_of  # noqa: PLC0415
+
+        return manager_of(registry)
 
     def stream(self, registry: Mapping[str, Any], *, batch_size: int, train_size: float) -> StreamedCells:
         """Give the cells in minibatches, for Lightning's trainer."""

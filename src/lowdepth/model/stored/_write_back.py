@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,9 @@ from anndata.io import write_elem
 from lowdepth._files import flush, is_zarr, remove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from lowdepth._keys import EmbeddingKeys
+    from numpy.typing import NDArray
 
     from ._sources import Source
 
@@ -29,28 +30,44 @@ ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
 ROWS_OF_A_CHUNK = 8192
 
 
-def check_slots(source: Source, keys: EmbeddingKeys) -> None:
-    """Raise if an embedding that is not ours has the name already."""
+def check_slots(source: Source, obsm: str, record: str) -> None:
+    """Raise if an embedding has the name already that is not ours, by its record in ``uns``."""
     place = source.place
     if isinstance(place, AnnData):
         return  # as in memory, where the user sees what is written over
     if isinstance(place, zarr.Group) or is_zarr(place):
         group = place if isinstance(place, zarr.Group) else zarr.open_group(place, mode="r")
-        there, ours = f"obsm/{keys.obsm}" in group, f"uns/{keys.uns}/history" in group
+        there, ours = f"obsm/{obsm}" in group, f"uns/{record}" in group
     else:
         with h5py.File(place, "r") as file:
-            there, ours = f"obsm/{keys.obsm}" in file, f"uns/{keys.uns}/history" in file
+            there, ours = f"obsm/{obsm}" in file, f"uns/{record}" in file
     if there and not ours:
         msg = (
-            f"{source.name} has obsm[{keys.obsm!r}] already, and no uns[{keys.uns!r}] says that "
+            f"{source.name} has obsm[{obsm!r}] already, and no uns[{record.split('/', maxsplit=1)[0]!r}] says that "
             "`ld.tl.joint_embedding` wrote it; pass another `key_added`"
         )
         raise ValueError(msg)
 
 
+class Results(ABC):
+    """What cells are to get: embeddings, columns of ``obs`` and records."""
+
+    @abstractmethod
+    def embedding(self, key: str, n_latent: int) -> Any:
+        """Give an array, cells by dimensions, to write into."""
+
+    @abstractmethod
+    def column(self, key: str) -> Any:
+        """Give an array of all cells to write into."""
+
+    @abstractmethod
+    def record(self, key: str, record: Mapping[str, Any]) -> None:
+        """Take an entry of ``uns``."""
+
+
 @contextmanager
-def embedding_of(source: Source, n_latent: int, keys: EmbeddingKeys, record: Mapping[str, Any]) -> Iterator[Any]:
-    """Give an array to write the embedding of a source into; it takes its place, with its record, at the end.
+def results_of(source: Source, name: str) -> Iterator[Results]:
+    """Collect what the cells of a source are to get; all of it takes its place at the end.
 
     Until then the file is as it was, and it stays so if anything fails or the process is killed.
 
@@ -61,83 +78,143 @@ def embedding_of(source: Source, n_latent: int, keys: EmbeddingKeys, record: Map
     OSError
         The disk has not the room.
     """
-    place, shape = source.place, (source.n_obs, n_latent)
+    place = source.place
     if isinstance(place, AnnData):
-        embedding = np.empty(shape, np.float32)
-        yield embedding
-        place.obsm[keys.obsm], place.uns[keys.uns] = embedding, dict(record)
+        results = _InMemory(source.n_obs)
+        yield results
+        results.put(place)
     elif isinstance(place, zarr.Group) or is_zarr(place):
         group = place if isinstance(place, zarr.Group) else zarr.open_group(place)
-        with _in_zarr(group, shape, keys, record) as embedding:
-            yield embedding
+        if not isinstance(group.store, zarr.storage.LocalStore):
+            msg = f"embeddings are written into folders, and {group.store} is none; pass a path on a disk"
+            raise NotImplementedError(msg)
+        with _staged(Path(group.store.root), name, group.path.replace("/", ".")) as stage:
+            in_zarr = _InZarr(stage, group, source.n_obs)
+            yield in_zarr
+            in_zarr.put()
     else:
-        with _in_h5ad(place, shape, keys, record) as embedding:
-            yield embedding
+        with _staged(place, name) as stage:
+            _copy(place, stage)
+            with h5py.File(stage, "r+") as file:
+                yield _InHDF5(file, source.n_obs)
+            flush(stage)
+            shutil.copymode(place, stage)
+            stage.replace(place)
 
 
-@contextmanager
-def _in_zarr(
-    group: zarr.Group, shape: tuple[int, int], keys: EmbeddingKeys, record: Mapping[str, Any]
-) -> Iterator[zarr.Array]:
-    if not isinstance(group.store, zarr.storage.LocalStore):
-        msg = f"embeddings are written into folders, and {group.store} is none; pass a path on a disk"
-        raise NotImplementedError(msg)
-    store = Path(group.store.root)
-    with _staged(store, keys, group.path.replace("/", ".")) as stage:
-        staged = zarr.open_group(stage, mode="w", zarr_format=group.metadata.zarr_format)
-        embedding = staged.create_array(
-            "obsm",
+class _InMemory(Results):
+    def __init__(self, n_obs: int) -> None:
+        self._n_obs = n_obs
+        self._slots: dict[str, dict[str, Any]] = {"obs": {}, "obsm": {}, "uns": {}}
+
+    def embedding(self, key: str, n_latent: int) -> NDArray[np.float32]:
+        return self._slots["obsm"].setdefault(key, np.empty((self._n_obs, n_latent), np.float32))
+
+    def column(self, key: str) -> NDArray[np.float64]:
+        return self._slots["obs"].setdefault(key, np.empty(self._n_obs))
+
+    def record(self, key: str, record: Mapping[str, Any]) -> None:
+        self._slots["uns"][key] = dict(record)
+
+    def put(self, adata: AnnData) -> None:
+        for slot, values in self._slots.items():
+            for key, value in values.items():
+                getattr(adata, slot)[key] = value
+
+
+class _InZarr(Results):
+    """Arrays in a store of their own, whose folders are moved into that of the cells."""
+
+    def __init__(self, stage: Path, group: zarr.Group, n_obs: int) -> None:
+        self._n_obs, self._stage, self._group = n_obs, stage, group
+        self._staged = zarr.open_group(stage, mode="w", zarr_format=group.metadata.zarr_format)
+        # the records first: an embedding without one would not be known as ours
+        self._slots = {slot: self._staged.create_group(slot) for slot in ("uns", "obsm", "obs")}
+
+    def embedding(self, key: str, n_latent: int) -> zarr.Array:
+        return self._array("obsm", key, (self._n_obs, n_latent), "float32")
+
+    def column(self, key: str) -> zarr.Array:
+        return self._array("obs", key, (self._n_obs,), "float64")
+
+    def _array(self, slot: str, key: str, shape: tuple[int, ...], dtype: str) -> zarr.Array:
+        return self._slots[slot].create_array(
+            key,
             shape=shape,
-            dtype="float32",
-            chunks=(min(ROWS_OF_A_CHUNK, shape[0]), shape[1]),
-            fill_value=np.nan,  # whatever is missing shall not look like an embedding
+            dtype=dtype,
+            chunks=(min(ROWS_OF_A_CHUNK, shape[0]), *shape[1:]),
+            fill_value=np.nan,  # whatever is missing shall not look like a result
             attributes=ARRAY,
         )
-        write_elem(staged, "uns", dict(record))
-        yield embedding
-        flush(stage)
-        # the record first: an embedding without one would not be known as ours
-        for slot, key in {"uns": keys.uns, "obsm": keys.obsm}.items():
-            if slot not in group:
-                write_elem(zarr.open_group(store / group.path, use_consolidated=False), slot, {})
-            place = store / group.path / slot / key
-            if place.exists():
-                place.rename(stage / f"{slot}-before")
-            (stage / slot).rename(place)
+
+    def record(self, key: str, record: Mapping[str, Any]) -> None:
+        write_elem(self._slots["uns"], key, dict(record))
+
+    def put(self) -> None:
+        flush(self._stage)
+        store = Path(self._group.store.root) / self._group.path
+        columns = list(self._slots["obs"])
+        for slot, staged in self._slots.items():
+            if slot not in self._group:
+                write_elem(zarr.open_group(store, use_consolidated=False), slot, {})
+            for key in list(staged):
+                place = store / slot / key
+                if place.exists():
+                    place.rename(self._stage / f"{slot}-{key}-before")
+                (self._stage / slot / key).rename(place)
+        _add_columns(zarr.open_group(store / "obs", use_consolidated=False), columns)
         with quiet_zarr():
-            zarr.consolidate_metadata(group.store)
+            zarr.consolidate_metadata(self._group.store)
 
 
-@contextmanager
-def _in_h5ad(
-    path: Path, shape: tuple[int, int], keys: EmbeddingKeys, record: Mapping[str, Any]
-) -> Iterator[h5py.Dataset]:
-    """Write into a copy: HDF5 cannot promise that a file survives a process that is killed as it writes."""
-    size, free = path.stat().st_size + 4 * shape[0] * shape[1], shutil.disk_usage(path.parent).free
+class _InHDF5(Results):
+    """A copy of the file: HDF5 cannot promise that one survives a process that is killed as it writes."""
+
+    def __init__(self, file: h5py.File, n_obs: int) -> None:
+        self._file, self._n_obs = file, n_obs
+
+    def embedding(self, key: str, n_latent: int) -> h5py.Dataset:
+        return self._array("obsm", key, (self._n_obs, n_latent), np.float32)
+
+    def column(self, key: str) -> h5py.Dataset:
+        _add_columns(self._file["obs"], [key])
+        return self._array("obs", key, (self._n_obs,), np.float64)
+
+    def _array(self, slot: str, key: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:
+        array = self._emptied(slot, key).create_dataset(key, shape, dtype)
+        array.attrs.update(ARRAY)
+        return array
+
+    def record(self, key: str, record: Mapping[str, Any]) -> None:
+        write_elem(self._emptied("uns", key), key, dict(record))
+
+    def _emptied(self, slot: str, key: str) -> h5py.Group:
+        if slot not in self._file:
+            write_elem(self._file, slot, {})
+        if key in self._file[slot]:
+            del self._file[slot][key]
+        return self._file[slot]
+
+
+def _add_columns(obs: zarr.Group | h5py.Group, keys: Iterable[str]) -> None:
+    """Name the columns in the list that anndata reads."""
+    there = list(obs.attrs["column-order"])
+    if new := [key for key in keys if key not in there]:
+        obs.attrs["column-order"] = [*there, *new]
+
+
+def _copy(path: Path, stage: Path) -> None:
+    size, free = path.stat().st_size, shutil.disk_usage(path.parent).free
     if size > free:
         msg = f"a copy of {str(path)!r} takes {size / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free; make room"
         raise OSError(msg)
-    with _staged(path, keys) as stage:
-        shutil.copyfile(path, stage)
-        with h5py.File(stage, "r+") as file:
-            for slot, key in {"uns": keys.uns, "obsm": keys.obsm}.items():
-                if slot not in file:
-                    write_elem(file, slot, {})
-                if key in file[slot]:
-                    del file[slot][key]
-            write_elem(file["uns"], keys.uns, dict(record))
-            embedding = file["obsm"].create_dataset(keys.obsm, shape, np.float32)
-            embedding.attrs.update(ARRAY)
-            yield embedding
-        flush(stage)
-        shutil.copymode(path, stage)
-        stage.replace(path)
+    shutil.copyfile(path, stage)
 
 
 @contextmanager
-def _staged(path: Path, keys: EmbeddingKeys, part: str = "") -> Iterator[Path]:
+def _staged(path: Path, name: str, part: str = "") -> Iterator[Path]:
     """Give a place beside a file to prepare what goes into it; one that a killed process left is removed."""
-    stage = path.with_name(".".join(["", path.name, *filter(None, [part]), keys.uns, "partial"]))
+    stage = path.with_name(".".join(["", path.name, *filter(None, [part]), name, "partial"]))
     remove(stage)
     try:
         yield stage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -16,11 +16,17 @@ from lowdepth._random import seed_record
 from ._references import choose_references
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
     from numpy.typing import NDArray
     from scvi.model.base import BaseModelClass
 
     from lowdepth._random import Rng
+    from lowdepth.tl._cells._model_cells import ModelCells
+
+    from ._references import References
+    from ._refinement import Refinement
 
 logger = logging.getLogger("lowdepth")
 
@@ -129,8 +135,7 @@ def refine_low_umi(
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
 
-    from ._reference_profiles import covariate_groups  # noqa: PLC0415
-    from ._refinement import check_likelihood, refine  # noqa: PLC0415
+    from ._refinement import check_likelihood  # noqa: PLC0415
 
     at_least("low_umi", low_umi, 0)
     at_least("n_references", MOST_REFERENCES if n_references is None else n_references, 1)
@@ -146,43 +151,32 @@ def refine_low_umi(
     seed = as_seed(rng)
     with quiet_lightning(), seeded(seed):
         latent = cells.latent(model, deep)
-        _check_finite(latent, "the encoder of `model` embeds deep cells")
-        references = choose_references(latent, n_references or MOST_REFERENCES, seed)
-        with cells.registered(model) as manager:
-            groups = covariate_groups(manager, shallow)
-        refined = refine(
-            model.module,
-            groups,
-            cells.portions(shallow),
-            total_umi[shallow],
-            references,
+        references, refined = compared(
+            cells,
+            model,
+            latent,
+            shallow,
+            n_references=n_references,
+            seed=seed,
             likelihood=likelihood,
             temperature=temperature,
             store_weights=store_weights,
             progress_bar=progress_bar,
         )
-    _check_finite(refined.latent, "the decoder of `model` moves shallow cells")
 
     adata = writable(adata, copy=copy)
     keys = RefineKeys(key_added)
     embedding = np.empty((adata.n_obs, latent.shape[1]), np.float32)
     embedding[deep], embedding[shallow] = latent, refined.latent
     adata.obsm[keys.obsm] = embedding
-    adata.obs[keys.n_references] = _scatter(refined.n_references, shallow, adata.n_obs)
-    adata.obs[keys.entropy] = _scatter(refined.entropy, shallow, adata.n_obs)
+    adata.obs[keys.n_references] = scattered(refined.n_references, shallow, adata.n_obs)
+    adata.obs[keys.entropy] = scattered(refined.entropy, shallow, adata.n_obs)
     if refined.weights is not None:
         weights = refined.weights.tocoo()
         places = shallow[weights.row], deep[references.cells[weights.col]]
         adata.obsp[keys.weights] = csr_matrix((weights.data, places), shape=(adata.n_obs, adata.n_obs))
-    params = {
-        "low_umi": low_umi,
-        "layer": layer,
-        "n_references": len(references.cells),
-        "temperature": temperature,
-        "likelihood": likelihood,
-        **seed_record(rng),
-    }
-    adata.uns[keys.uns] = {"params": {name: value for name, value in params.items() if value is not None}}
+    settings = {"low_umi": low_umi, "layer": layer, "temperature": temperature, "likelihood": likelihood}
+    adata.uns[keys.uns] = refinement_record({**settings, **seed_record(rng)}, references)
     logger.info(
         "added\n    .obsm[%r]\n    .obs[%r]\n    .obs[%r]\n    .uns[%r]",
         keys.obsm,
@@ -191,6 +185,48 @@ def refine_low_umi(
         keys.uns,
     )
     return adata if copy else None
+
+
+def compared(
+    cells: ModelCells,
+    model: BaseModelClass,
+    latent: NDArray[np.floating],
+    shallow: NDArray[np.int64],
+    *,
+    n_references: int | None,
+    seed: int,
+    progress_bar: bool,
+    likelihood: str = "multinomial",
+    temperature: float = 1.0,
+    store_weights: bool = False,
+) -> tuple[References, Refinement]:
+    """Choose references among deep cells by their embedding ``latent``, and compare shallow ones with them."""
+    from ._reference_profiles import covariate_groups  # noqa: PLC0415  torch and scvi take seconds to import
+    from ._refinement import refine  # noqa: PLC0415
+
+    _check_finite(latent, "the encoder of `model` embeds deep cells")
+    references = choose_references(latent, n_references or MOST_REFERENCES, seed)
+    with cells.registered(model) as manager:
+        groups = covariate_groups(manager, shallow)
+    refined = refine(
+        model.module,
+        groups,
+        cells.portions(shallow),
+        cells.total_umi[shallow],
+        references,
+        likelihood=likelihood,
+        temperature=temperature,
+        store_weights=store_weights,
+        progress_bar=progress_bar,
+    )
+    _check_finite(refined.latent, "the decoder of `model` moves shallow cells")
+    return references, refined
+
+
+def refinement_record(params: Mapping[str, Any], references: References) -> dict[str, Any]:
+    """Give what is kept in ``uns``."""
+    params = {**params, "n_references": len(references.cells)}
+    return {"params": {name: value for name, value in params.items() if value is not None}}
 
 
 def deep_and_shallow(total_umi: NDArray[np.float64], low_umi: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -212,7 +248,7 @@ def _check_finite(latent: NDArray[np.floating], where: str) -> None:
         raise ValueError(msg)
 
 
-def _scatter(values: NDArray[np.float32], cells: NDArray[np.int64], n_obs: int) -> NDArray[np.float64]:
+def scattered(values: NDArray[np.float32], cells: NDArray[np.int64], n_obs: int) -> NDArray[np.float64]:
     """Give the values of some cells in a column for all, NaN in the others."""
     column = np.full(n_obs, np.nan)
     column[cells] = values
