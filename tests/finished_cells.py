@@ -54,7 +54,7 @@ ARGUMENTS = {
         **SMALL,
         "key_added": "votes",
     },
-    "tl.map_query": {"label_key": "cell_type", "key_added": "X_mapped", "transfer": "mapped", **SMALL, **QUIET},
+    "tl.map_query": {"label_key": "cell_type", "key_added": "X_mapped", "transfer": "mapped_labels", **SMALL, **QUIET},
     "tl.prediction_sets": {"alpha": 0.3},
     "tl.label_transfer_score": {
         "label_key": "cell_type",

@@ -126,5 +126,5 @@ def assert_equal(one, other):
     else:
         one, other = np.asarray(one), np.asarray(other)
         if one.dtype.kind in "OTU" or other.dtype.kind in "OTU":
-            one, other = one.astype(str), other.astype(str)
+            one, other = one.astype(object).astype(str), other.astype(object).astype(str)
         np.testing.assert_array_equal(one, other)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import scipy.sparse as sp
 
-from lowdepth._sparse_structure import check_structure
+from lowdepth._sparse_structure import check_structure, in_one_place
 
 if TYPE_CHECKING:
-    import numpy as np
     from fast_array_utils.types import CSBase
     from numpy.typing import NDArray
 
 
 def sorted_csr(counts: CSBase) -> CSBase:
-    """Give CSR with sorted columns and every count in one place; a copy only where it is not so already.
+    """Give CSR with sorted columns, every count in one place and no zeros; a copy only where it is not so already.
 
     Raises
     ------
@@ -23,11 +23,11 @@ def sorted_csr(counts: CSBase) -> CSBase:
         It is no valid sparse matrix.
     """
     check_structure(counts, "the matrix of counts")
-    counts = counts.tocsr()
-    if not counts.has_canonical_format:
-        counts = counts.copy()
-        counts.sum_duplicates()
-    return counts
+    ordered = in_one_place(counts.tocsr())
+    if np.count_nonzero(ordered.data) < len(ordered.data):
+        ordered = ordered.copy() if ordered is counts else ordered
+        ordered.eliminate_zeros()
+    return ordered
 
 
 def csr_matrix(counts: Any) -> sp.csr_matrix:
@@ -48,7 +48,6 @@ def in_genes(counts: Any, place: NDArray[np.intp]) -> sp.csr_matrix:
 def without_genes(counts: Any, is_kept: NDArray[np.bool_]) -> sp.csr_matrix:
     """Give the counts with zeros for genes that are not kept.
 
-    >>> import numpy as np
     >>> without_genes(sp.csr_matrix([[5, 6]]), np.array([False, True])).toarray()
     array([[0, 6]])
     """

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fast_array_utils import types
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from fast_array_utils.types import CSBase
 
 
@@ -16,13 +20,13 @@ def check_structure(counts: CSBase, where: str) -> None:
     Raises
     ------
     ValueError
-        Row ends go down or beyond the entries, or an entry lies outside the matrix.
+        Row ends go down or beyond the entries, entries lack an index or a value, or one lies outside the matrix.
     """
     n_major, n_minor = counts.shape if counts.format == "csr" else counts.shape[::-1]
     ends, indices = counts.indptr, counts.indices
     if ends.shape != (n_major + 1,) or ends[0] != 0 or (ends[1:] < ends[:-1]).any():
         wrong = f"its indptr has shape {ends.shape}, and does not go from 0 upwards through {n_major} more numbers"
-    elif indices.ndim != 1 or counts.data.ndim != 1 or ends[-1] > min(len(indices), len(counts.data)):
+    elif indices.ndim != 1 or indices.shape != counts.data.shape or ends[-1] > len(indices):
         wrong = f"its indptr ends at {ends[-1]}, with {len(indices)} indices and {len(counts.data)} values"
     elif ends[-1] and not 0 <= indices[: ends[-1]].min() <= indices[: ends[-1]].max() < n_minor:
         used = indices[: ends[-1]]
@@ -31,3 +35,14 @@ def check_structure(counts: CSBase, where: str) -> None:
         return
     msg = f"{where} is no valid {type(counts).__name__}: {wrong}; read it again, or make it anew from its source"
     raise ValueError(msg)
+
+
+def in_one_place(counts: Any) -> Any:
+    """Give a matrix that has each count once, sorted; a copy only where it is not so.
+
+    scipy's comparisons do this too, but to the user's own matrix.
+    """
+    if isinstance(counts, types.CSBase) and not counts.has_canonical_format:
+        counts = counts.copy()
+        counts.sum_duplicates()
+    return counts

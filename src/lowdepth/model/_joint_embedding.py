@@ -30,6 +30,7 @@ from lowdepth._checks import (
 
 from ._average import AveragedTraining
 from ._blocked_latent import blocked_latent
+from ._divergence import StopOnDivergence
 from ._fading import FadingReconstruction
 from ._interrupt import StopOnInterrupt
 from ._module import JointEmbeddingModule
@@ -37,6 +38,7 @@ from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import hidden_units_for, resolve_preset
 from ._resume import ResumableTraining
 from ._schedule import TutorialSteps, epochs_for
+from ._seed import random_state_kept
 from ._stand_in import registered_layer
 from ._summary import as_html, as_text
 from .files import SafelySaved
@@ -171,7 +173,8 @@ class JointEmbedding(SafelySaved):
             container = type(counts).__name__
             msg = f"scvi-tools does not take a {container}; convert the counts with `scipy.sparse.csr_matrix(counts)`"
             raise TypeError(msg)
-        super().setup_anndata(adata, layer=layer, batch_key=batch_key, **setup_kwargs)
+        with random_state_kept():  # scvi-tools looks at a few counts, which numpy's global generator draws
+            super().setup_anndata(adata, layer=layer, batch_key=batch_key, **setup_kwargs)
 
     def train(
         self,
@@ -221,9 +224,10 @@ class JointEmbedding(SafelySaved):
         NotImplementedError
             Several devices are to train on dense counts, in a notebook's processes, or with another strategy than DDP.
         ValueError
-            Early stopping watches cells that are held out, and none are; or there are fewer cells than devices.
+            Early stopping watches cells that are held out, and none are; there are fewer cells than devices; or
+            the training diverged.
         """
-        callbacks = [*(train_kwargs.pop("callbacks", None) or []), *self._callbacks()]
+        callbacks = [*(train_kwargs.pop("callbacks", None) or []), StopOnDivergence(lr), *self._callbacks()]
         if self.cells is not None:
             stream = self.cells.stream(self.registry, batch_size=batch_size, train_size=train_size)
             max_epochs = max_epochs or epochs_for(stream.n_train, batch_size)

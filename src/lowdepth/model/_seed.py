@@ -40,18 +40,28 @@ def seeded(seed: int) -> Iterator[None]:
 
     scvi-tools draws from the global generators, so they are borrowed rather than replaced.
     """
-    numpy_state, python_state, scvi_seed = np.random.get_state(), random.getstate(), scvi.settings.seed  # noqa: NPY002
+    scvi_seed = scvi.settings.seed
     variables = {name: os.environ.get(name) for name in VARIABLES}
-    # torch warns of several GPUs unless they are listed
-    with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
+    with random_state_kept():
         try:
             scvi.settings.seed = seed
             yield
         finally:
-            np.random.set_state(numpy_state)  # noqa: NPY002
-            random.setstate(python_state)
             scvi.settings._seed = scvi_seed
             for name, value in variables.items():
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Restore the global generators of torch, numpy and Python on the way out."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    # torch warns of several GPUs unless they are listed
+    with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            random.setstate(python_state)

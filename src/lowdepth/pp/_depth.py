@@ -12,6 +12,7 @@ from lowdepth._ambient import ambient_counts, largest_share
 from lowdepth._checks import at_least, get_counts, in_memory, row_sums, total_umis, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
+from lowdepth._sparse_structure import in_one_place
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -73,7 +74,7 @@ def depth_metrics(
     counts = get_counts(adata, layer)
     ambient = None if ambient_profile is None else ambient_counts(ambient_profile, adata)
     share = None if ambient is None else _largest_share(counts, ambient)
-    total, n_genes = in_memory(row_sums(counts), array_sum(counts > 0, axis=1, dtype=np.int64))
+    total, n_genes = in_memory(row_sums(counts), array_sum(_ordered(counts) > 0, axis=1, dtype=np.int64))
 
     adata = writable(adata, copy=copy)
     write_depth(adata, total)
@@ -129,6 +130,11 @@ def filter_low_umi(
     write_depth(adata, total)
     adata._inplace_subset_obs(kept)
     return adata if copy else None
+
+
+def _ordered(counts: Any) -> Any:
+    is_lazy = isinstance(counts, types.DaskArray)
+    return counts.map_blocks(in_one_place, dtype=counts.dtype, meta=counts._meta) if is_lazy else in_one_place(counts)
 
 
 def _largest_share(counts: Any, ambient: NDArray[np.float64]) -> NDArray[np.float64]:

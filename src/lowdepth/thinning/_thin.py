@@ -9,6 +9,7 @@ import numpy as np
 from fast_array_utils import types
 
 from lowdepth._checks import CONTAINERS, check_counts
+from lowdepth._sparse_structure import in_one_place
 
 from ._kernels import thin_csr, thin_dense
 
@@ -96,9 +97,7 @@ def _thin_sparse(
     check_counts(counts, "`counts`")
     if counts.format == "csc":
         return _thin_sparse(counts.tocsr(), keep, overdispersion, key, origin).tocsc()
-    if not counts.has_canonical_format:
-        counts = counts.copy()  # two stored parts of one count would share one stream
-        counts.sum_duplicates()
+    counts = in_one_place(counts)  # two stored parts of one count would share one stream
     thinned = thin_csr(counts.data, counts.indices, counts.indptr, keep, overdispersion, key, origin)
     return type(counts)(thinned, shape=counts.shape)
 

@@ -28,7 +28,8 @@ def training_record(params: Mapping[str, Any], model: JointEmbedding) -> dict[st
 
 
 def check_converged(latent: NDArray[np.floating], lr: float) -> None:
-    """Raise if no cell has an embedding."""
-    if not np.isfinite(latent).any():
-        msg = f"the training diverged: the embedding holds no finite value; train with a smaller `lr` than {lr}"
+    """Raise unless the embedding is finite."""
+    n_bad = int((~np.isfinite(latent)).any(axis=1).sum())
+    if n_bad:
+        msg = f"the training diverged: {n_bad} cells are embedded nowhere finite; train with a smaller `lr` than {lr}"
         raise ValueError(msg)

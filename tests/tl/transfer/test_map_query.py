@@ -290,3 +290,9 @@ def test_errors_leave_the_query_unchanged(change, options, refusal, model, query
 def test_other_models_are_refused(query, model):
     with assert_unchanged(query), pytest.raises(TypeError, match="`model` is a str"):
         ld.tl.map_query(query, "model")
+
+
+def test_two_records_do_not_share_a_name(model, query):
+    message = r"`key_added='X_new'` and `transfer='new'` would share uns\['new'\]; rename one"
+    with assert_unchanged(query), pytest.raises(ValueError, match=message):
+        ld.tl.map_query(query, model, label_key="cell_type", key_added="X_new", transfer="new")

@@ -173,6 +173,9 @@ def compare(
 
 def _embed_all(cells: AnnData, methods: dict[str, Embed], seed: int, progress: Any) -> dict[str, float]:
     """Write each method's embedding under its name, and give the seconds that it took."""
+    if cells.n_obs < 2:
+        msg = f"seed {seed} leaves {cells.n_obs} cell: methods are compared on many; raise their number or depth"
+        raise ValueError(msg)
     seconds, latents = {}, {}
     for name, embed in methods.items():
         start = perf_counter()

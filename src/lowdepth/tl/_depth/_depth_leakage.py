@@ -11,6 +11,7 @@ from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, LeakageKeys
 from lowdepth._random import seed_record
 
+from ._depth_in_latent import centred
 from ._leakage_tables import figures_overall, figures_within_types
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ def depth_leakage(
     KeyError
         ``obs["log10_umi"]``, a representation or a column is missing.
     ValueError
-        There are fewer than 50 usable cells, or not more than ``n_neighbors``; all of them have one
-        depth; or no type has enough cells.
+        There are fewer than 50 usable cells, or not more than ``n_neighbors``; all of them, or those of each
+        batch, have one depth; or no type has enough cells.
 
     Examples
     --------
@@ -121,7 +122,7 @@ def depth_leakage(
 
     generator = np.random.default_rng(rng)
     cells = _choose_cells(adata, keys, max_obs, generator)
-    _check_cells(depth[cells], n_neighbors)
+    _check_cells(depth[cells], batch[cells], n_neighbors)
     latents = {key: latent[cells] for key, latent in latents.items()}
     depth, batch = depth[cells], batch[cells]
     options = {"n_neighbors": n_neighbors, "seed": int(generator.integers(2**31))}
@@ -164,7 +165,7 @@ def _choose_cells(
     return cells
 
 
-def _check_cells(depth: NDArray[np.float64], n_neighbors: int) -> None:
+def _check_cells(depth: NDArray[np.float64], batch: NDArray[np.integer], n_neighbors: int) -> None:
     if len(depth) < max(FEWEST_CELLS, n_neighbors + 1):
         msg = (
             f"there are {len(depth)} usable cells; depth leakage needs {FEWEST_CELLS}, "
@@ -173,4 +174,7 @@ def _check_cells(depth: NDArray[np.float64], n_neighbors: int) -> None:
         raise ValueError(msg)
     if np.ptp(depth) == 0:
         msg = f"all cells have {10 ** depth[0] - 1:.0f} UMIs: nothing can tell their depths apart; pass raw cells"
+        raise ValueError(msg)
+    if np.allclose(centred(depth, batch), 0):
+        msg = "within each batch all cells have the same depth: nothing can tell depths apart; leave out `batch_key`"
         raise ValueError(msg)

@@ -105,7 +105,7 @@ def map_query(
         There is no such layer or label column, or a column of ``obs`` that the model needs is missing.
     ValueError
         Too few of the model's genes are there, or one of them twice; the counts are not raw, or a cell has none in
-        these genes; a cell has no batch; there is a reference but no ``label_key``.
+        these genes; a cell has no batch; there is a reference but no ``label_key``; both records would have one name.
 
     Examples
     --------
@@ -128,7 +128,11 @@ def map_query(
     if label_key is None and (reference is not None or transfer_kwargs):
         msg = "labels need `label_key=`, the column of the reference that holds them"
         raise ValueError(msg)
+    keys = EmbeddingKeys(key_added)
     if label_key is not None:
+        if keys.uns == transfer:
+            msg = f"`key_added={key_added!r}` and `transfer={transfer!r}` would share uns[{transfer!r}]; rename one"
+            raise ValueError(msg)
         reference = model.adata if reference is None else reference
         labels(reference, label_key)
     if surgery:
@@ -170,7 +174,6 @@ def map_query(
         )
 
     adata = writable(adata, copy=False)
-    keys = EmbeddingKeys(key_added)
     adata.obsm[keys.obsm] = latent
     adata.uns[keys.uns] = record
     logger.info("added\n    .obsm[%r]\n    .uns[%r]", keys.obsm, keys.uns)
