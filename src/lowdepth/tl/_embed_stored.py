@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from ._refinement._refine_low_umi import deep_and_shallow
 from ._training_record import check_converged, training_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from anndata import AnnData
@@ -95,22 +95,20 @@ def embed_stored(
     checkpoint = _checkpoint(cells, {**params, "rng": seed})
     with quiet_lightning(), seeded(seed):
         model = JointEmbedding(cells, preset=params["preset"], n_latent=params["n_latent"], **model_kwargs)
-        model.train(
-            max_epochs=params["max_epochs"],
-            batch_size=params["batch_size"],
-            lr=params["lr"],
-            accelerator=accelerator,
-            enable_progress_bar=cells.progress_bar,
-            checkpoint=checkpoint,
-        )
+        with _forgotten_if_diverged(checkpoint):
+            model.train(
+                max_epochs=params["max_epochs"],
+                batch_size=params["batch_size"],
+                lr=params["lr"],
+                accelerator=accelerator,
+                enable_progress_bar=cells.progress_bar,
+                checkpoint=checkpoint,
+            )
         with FileLock(cells.folder / ".lock"), ExitStack() as files:
             results = [files.enter_context(results_of(source, keys.uns)) for source in cells.sources]
             embeddings = [result.embedding(keys.obsm, model.module.n_latent) for result in results]
-            try:
+            with _forgotten_if_diverged(checkpoint):
                 _embed(cells, model, embeddings, params["lr"])
-            except ValueError:
-                remove(checkpoint)  # a training that diverged is not to be taken up again
-                raise
             if refined_keys:
                 refine_stored(cells, model, embeddings, results, refined_keys, low_umi=low_umi, seed=seed)
             for result in results:
@@ -128,6 +126,16 @@ def _checkpoint(cells: StoredCells, params: Mapping[str, Any]) -> Path:
     digest = blake2b(all_that_decides.encode(), digest_size=8).hexdigest()
     cells.folder.mkdir(parents=True, exist_ok=True)
     return cells.folder / f"training-{digest}.ckpt"
+
+
+@contextmanager
+def _forgotten_if_diverged(checkpoint: Path) -> Iterator[None]:
+    """Remove the state of a training that diverged: it is not to be taken up again."""
+    try:
+        yield
+    except ValueError:
+        remove(checkpoint)
+        raise
 
 
 def _embed(cells: StoredCells, model: JointEmbedding, embeddings: Sequence[Any], lr: float) -> None:
