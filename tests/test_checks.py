@@ -29,6 +29,38 @@ def test_one_bad_value_is_found_wherever_it_is(bad, place):
             _checks.check_counts(counts, "the matrix")
 
 
+@pytest.fixture
+def looked_at(monkeypatch):
+    """Record how many values each look is at."""
+    numbers, look = [], _checks._first_bad
+    monkeypatch.setattr(_checks, "_first_bad", lambda values: numbers.append(len(values)) or look(values))
+    return numbers
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_normalised_counts_are_found_in_a_sample(container, looked_at):
+    counts = CONTAINERS[container](np.full((500, 1000), 0.7, np.float32))
+    with pytest.raises(ValueError, match="not a whole number"):
+        _checks.check_counts(counts, "adata.X")
+    assert len(looked_at) == 1
+    assert looked_at[0] <= _checks.SAMPLE
+
+
+def test_counts_are_looked_at_once_and_bytes_not_at_all(looked_at):
+    values = np.ones((500, 1000), np.float32)
+    _checks.check_counts(values, "adata.X")
+    assert looked_at[0] <= _checks.SAMPLE
+    assert looked_at[1:] == [values.size]
+    _checks.check_counts(values.astype(np.uint8), "adata.X")
+    assert len(looked_at) == 2
+
+
+@pytest.mark.parametrize("value", [np.nextafter(np.float32(1), np.float32(2)), np.float32(2**22 + 0.5), 2**51 + 0.5])
+def test_nothing_is_rounded(value):
+    with pytest.raises(ValueError, match="not a whole number"):
+        _checks.check_counts(np.array([[1, value]], np.asarray(value).dtype), "adata.X")
+
+
 def test_negative_integers_are_found():
     with pytest.raises(ValueError, match="negative value -3;"):
         _checks.check_counts(np.array([[1, -3]]), "adata.X")

@@ -319,6 +319,14 @@ def at_least(name: str, value: float, minimum: float) -> None:
         raise ValueError(msg)
 
 
+def whole(name: str, value: float, minimum: int) -> None:
+    """Raise unless a number is whole and not below ``minimum``."""
+    at_least(name, value, minimum)
+    if not isinstance(value, int | np.integer):
+        msg = f"`{name}={value}`: it has to be a whole number"
+        raise ValueError(msg)
+
+
 def one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     """Raise unless an option is one of those allowed."""
     if value not in allowed:

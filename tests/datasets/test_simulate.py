@@ -226,6 +226,8 @@ def test_smallest_data(n_types: int) -> None:
         ({"n_obs": 0}, "`n_obs=0`: it has to be a finite number of at least 1"),
         ({"n_vars": -5}, "`n_vars=-5`"),
         ({"n_types": 0}, "`n_types=0`"),
+        ({"n_obs": 2.5}, "`n_obs=2.5`: it has to be a whole number"),
+        ({"depth_sd": 1000}, r"`depth_sd=1000` make cells of over 1e\+09 UMIs; lower them"),
         ({"n_batches": 0}, "`n_batches=0`"),
         ({"median_umi": 0}, "`median_umi=0`"),
         ({"median_umi": float("inf")}, "`median_umi=inf`"),

@@ -34,6 +34,30 @@ def test_a_diverged_training_says_so(preset, average_weights):
     assert not model.is_trained
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_epochs": 0}, "`max_epochs=0`: it has to be a finite number of at least 1"),
+        ({"max_epochs": -1}, "`max_epochs=-1`"),
+        ({"max_epochs": 1.5}, r"`max_epochs=1\.5`: it has to be a whole number"),
+        ({"batch_size": 0}, "`batch_size=0`"),
+        ({"lr": 0}, "`lr=0`: it has to be a finite number above 0"),
+        ({"lr": np.nan}, "`lr=nan`"),
+        ({"train_size": 0}, "`train_size=0`: it has to lie above 0 and not above 1"),
+        ({"train_size": 2}, "`train_size=2`"),
+        ({"early_stopping": True}, "early stopping watches 'elbo_validation' of cells that are held out"),
+    ],
+    ids=str,
+)
+def test_a_training_that_cannot_be_is_refused(options, message):
+    adata = counts_adata()
+    JointEmbedding.setup_anndata(adata)
+    model = JointEmbedding(adata, n_latent=2)
+    with assert_unchanged(adata), pytest.raises(ValueError, match=message):
+        model.train(**{**FAST, **options})
+    assert not model.is_trained
+
+
 def test_and_leaves_the_cells_as_they_were():
     adata = counts_adata()
     with assert_unchanged(adata), pytest.raises(ValueError, match="the training diverged"):

@@ -1,14 +1,12 @@
-"""Each function, given what it cannot use: one clear error, and the data as they were."""
+"""Options that functions cannot use, and bad counts in views and blocks; tests/test_bad_input.py has the rest."""
 
 from __future__ import annotations
 
 from functools import partial
 
-import anndata as ad
 import dask.array as da
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from helpers import assert_unchanged, counts_adata
 
 import lowdepth as ld
@@ -29,81 +27,6 @@ def holding(value):
     adata.X = adata.X.toarray()
     adata.X[17, 23] = value
     return adata
-
-
-def log_normalised():
-    adata = counts_adata()
-    adata.X = adata.X.log1p()
-    return adata
-
-
-def without_x():
-    adata = counts_adata()
-    adata.X = None
-    return adata
-
-
-def with_dtype(dtype):
-    adata = counts_adata()
-    adata.X = adata.X.toarray().astype(dtype)
-    return adata
-
-
-BAD_COUNTS = {
-    "negative": (
-        partial(holding, -2),
-        ValueError,
-        r"adata\.X holds the negative value -2\.0; is it scaled\? .*`layer='counts'`",
-    ),
-    "NaN": (partial(holding, np.nan), ValueError, r"adata\.X holds nan; counts are finite; find the step that made it"),
-    "infinite": (partial(holding, np.inf), ValueError, r"adata\.X holds inf; counts are finite"),
-    "minus infinity": (partial(holding, -np.inf), ValueError, r"adata\.X holds -inf; counts are finite"),
-    "fractional": (partial(holding, 2.5), ValueError, r"adata\.X holds 2\.5, which is not a whole number"),
-    "log-normalised": (
-        log_normalised,
-        ValueError,
-        r"not a whole number; is it normalised or log-transformed\? .*`layer='counts'`",
-    ),
-    "no X": (without_x, ValueError, r"adata\.X is empty; put the raw counts there, or name the layer .* `layer=`"),
-    "no cells": (partial(counts_adata, 0), ValueError, r"adata\.X has shape \(0, 40\): there is nothing to work on"),
-    "no genes": (
-        partial(counts_adata, 60, 0),
-        ValueError,
-        r"adata\.X has shape \(60, 0\): there is nothing to work on",
-    ),
-    "complex": (
-        partial(with_dtype, np.complex64),
-        ValueError,
-        r"adata\.X has dtype complex64; .* convert them with `astype`",
-    ),
-    "half precision": (
-        partial(with_dtype, np.float16),
-        ValueError,
-        r"adata\.X has dtype float16; .* float32 or float64",
-    ),
-    "other byte order": (
-        partial(with_dtype, ">i4"),
-        ValueError,
-        r"adata\.X has dtype >i4; .* convert them with `astype`",
-    ),
-}
-
-
-@every_function
-@pytest.mark.parametrize(("make", "error", "message"), BAD_COUNTS.values(), ids=BAD_COUNTS)
-def test_bad_counts(function, make, error, message):
-    adata = make()
-    with assert_unchanged(adata), pytest.raises(error, match=message):
-        function(adata)
-
-
-@every_function
-@pytest.mark.parametrize("value", [-2, np.nan, 2.5])
-def test_bad_counts_in_a_sparse_layer(function, value):
-    adata = counts_adata()
-    adata.layers["raw"] = sp.csr_matrix(holding(value).X)
-    with assert_unchanged(adata), pytest.raises(ValueError, match=rf"adata\.layers\['raw'\] holds .*{value}"):
-        function(adata, layer="raw")
 
 
 @every_function
@@ -128,30 +51,6 @@ def test_bad_counts_with_copy(function):
     adata = holding(-1)
     with assert_unchanged(adata), pytest.raises(ValueError, match="negative value"):
         function(adata, copy=True)
-
-
-@every_function
-def test_missing_layer(function):
-    adata = counts_adata()
-    adata.layers["counts"] = adata.X.copy()
-    message = r"there is no layer 'count' in adata\.layers \(present: 'counts'\); did you mean 'counts'\?"
-    with assert_unchanged(adata), pytest.raises(KeyError, match=message):
-        function(adata, layer="count")
-
-
-@every_function
-@pytest.mark.parametrize("container", [sp.csr_matrix, np.asarray], ids=["sparse", "dense"])
-def test_backed_file(function, container, tmp_path):
-    adata = counts_adata()
-    adata.X = container(adata.X.toarray())
-    adata.write_h5ad(tmp_path / "counts.h5ad")
-    backed = ad.read_h5ad(tmp_path / "counts.h5ad", backed="r+")
-    with (
-        assert_unchanged(backed),
-        pytest.raises(NotImplementedError, match=r"backed by a file; read it with `adata\.to_memory\(\)`"),
-    ):
-        function(backed)
-    backed.file.close()
 
 
 BAD_OPTIONS = {

@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy.special import ndtri
 
-from lowdepth._checks import at_least
+from lowdepth._checks import at_least, whole
 from lowdepth._docs import shared_docs
 from lowdepth._random import stream_key
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lowdepth._random import Rng
+
+DEEPEST = 1e9
+"""UMIs of a cell; no real one has a hundredth of them, and drawing takes time in proportion."""
 
 
 @shared_docs
@@ -78,7 +81,7 @@ def simulate(
     Raises
     ------
     ValueError
-        A number is below its minimum.
+        A number is below its minimum or not whole, or cells would be deeper than any is.
 
     Examples
     --------
@@ -88,7 +91,7 @@ def simulate(
     ['type 0', 'type 1', 'type 2']
     """
     for name, number in {"n_obs": n_obs, "n_vars": n_vars, "n_types": n_types, "n_batches": n_batches}.items():
-        at_least(name, number, 1)
+        whole(name, number, 1)
     median_umi = 45.0 * n_vars**0.5 if median_umi is None else median_umi
     at_least("median_umi", median_umi, 1)
     spreads = {"depth_sd": depth_sd, "type_effect": type_effect, "batch_effect": batch_effect}
@@ -98,7 +101,11 @@ def simulate(
     generator = np.random.default_rng(rng)
     cell_type = _unequal(n_obs, n_types, generator)
     batch = generator.permutation(np.arange(n_obs) % n_batches)
-    depth = median_umi * np.exp(generator.normal(0, depth_sd, n_obs))
+    log_factor = generator.normal(0, depth_sd, n_obs)
+    if np.log(median_umi) + np.max(log_factor) > np.log(DEEPEST):
+        msg = f"`median_umi={median_umi:g}` and `depth_sd={depth_sd:g}` make cells of over {DEEPEST:g} UMIs; lower them"
+        raise ValueError(msg)
+    depth = median_umi * np.exp(log_factor)
     alpha = overdispersion * np.exp(generator.normal(0, 0.5, n_vars))
     log_shares = (
         np.log(_mean_shares(n_vars, generator))

@@ -26,6 +26,7 @@ from lowdepth._checks import (
     some,
     total_umis,
     warn,
+    whole,
 )
 
 from ._average import AveragedTraining
@@ -224,9 +225,18 @@ class JointEmbedding(SafelySaved):
         NotImplementedError
             Several devices are to train on dense counts, in a notebook's processes, or with another strategy than DDP.
         ValueError
-            Early stopping watches cells that are held out, and none are; there are fewer cells than devices; or
-            the training diverged.
+            A number is out of range. Early stopping watches cells that are held out, and none are; there are fewer
+            cells than devices; or the training diverged.
         """
+        if max_epochs is not None:
+            whole("max_epochs", max_epochs, 1)
+        whole("batch_size", batch_size, 1)
+        if not 0 < train_size <= 1:
+            msg = f"`train_size={train_size}`: it has to lie above 0 and not above 1; 0.9 holds out a tenth"
+            raise ValueError(msg)
+        if not 0 < lr < np.inf:
+            msg = f"`lr={lr}`: it has to be a finite number above 0; the tutorial's is 0.004"
+            raise ValueError(msg)
         callbacks = [*(train_kwargs.pop("callbacks", None) or []), StopOnDivergence(lr), *self._callbacks()]
         if self.cells is not None:
             stream = self.cells.stream(self.registry, batch_size=batch_size, train_size=train_size)
