@@ -40,7 +40,7 @@ def test_auto_follows_the_hardware(units, inside, before, monkeypatch):
 
 @pytest.mark.parametrize("unit", ["amx_tile", "amx_bf16", "avx512_bf16", "avx2"])
 def test_hardware(unit, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": False, unit: True})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": False, unit: True}, raising=False)
     _precision.has_bfloat16_units.cache_clear()
     try:
         assert _precision.has_bfloat16_units() is (unit != "avx2")
@@ -58,3 +58,8 @@ def test_restored_after_an_error(before):
 def test_other_devices_have_torchs_own_switch(device, before):
     with products("bfloat16", torch.device(device)):
         assert switch() == before
+
+
+def test_a_torch_that_cannot_tell_stays_exact(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not _precision.has_bfloat16_units.__wrapped__()
