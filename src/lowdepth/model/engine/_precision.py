@@ -18,7 +18,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 @cache
 def has_bfloat16_units() -> bool:
     """Tell whether this CPU multiplies bfloat16 matrices in hardware: by AMX, or by AVX-512's bf16 instructions."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.9 cannot tell: it stays exact
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.9 cannot tell
     return any(capabilities.get(unit, False) for unit in ("amx_tile", "amx_bf16", "avx512_bf16"))
 
 
