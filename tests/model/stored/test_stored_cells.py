@@ -153,6 +153,8 @@ def test_a_saved_model_embeds_the_cells_again(adata, cells, paths, tmp_path):
     model.save(tmp_path / "model")
     loaded = JointEmbedding.load(tmp_path / "model", cells, accelerator="cpu")
     np.testing.assert_array_equal(loaded.get_latent_representation(), expected)
+    lazy = ad.experimental.read_lazy(paths[1])
+    np.testing.assert_allclose(loaded.get_latent_representation(lazy), expected[70:], rtol=1e-5, atol=1e-6)
     in_memory = JointEmbedding.load(tmp_path / "model", adata.copy(), accelerator="cpu")
     np.testing.assert_allclose(in_memory.get_latent_representation(), expected, rtol=1e-5, atol=1e-6)
     loaded.train(max_epochs=1, **QUIET)

@@ -45,7 +45,7 @@ def restore[Model: JointEmbeddingSCVI](
     if isinstance(adata, StoredCells):
         model = restore(cls, saved, None, where)
         adata.encoded(saved.registry)  # raises where they have other batches
-        model.cells = adata
+        model.cells, model._adata_manager = adata, adata.manager(saved.registry)
         return model
     if adata is None and saved.settings.get("use_observed_lib_size") is False:
         msg = f"the model in {where!r} estimates library sizes, beginning with those of its cells; pass them as `adata`"
