@@ -6,6 +6,7 @@ import inspect
 import re
 from collections import defaultdict
 
+import numpy as np
 from finished_cells import ARGUMENTS, function
 from helpers import fingerprints
 
@@ -61,6 +62,9 @@ def slots(adata):
     for where, what in fingerprints(adata).items():
         slot, _, key = where.removeprefix("/").partition("/")
         key = re.sub(r"\.(data|indices|indptr|dtype|categories)$", "", key.partition("/")[0])
+        if isinstance(what, tuple) and what[0] is np.ndarray:
+            kind, dtype, shape, _, content = what  # a copy can be written to where pandas gave what cannot
+            what = kind, dtype, shape, content
         if slot.startswith("X"):
             found["X"][where] = what
         elif key and (slot, key) != ("layers", "None"):  # anndata's other name of X

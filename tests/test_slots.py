@@ -16,7 +16,7 @@ import torch
 import zarr
 from finished_cells import ARGUMENTS, call, cells, function
 from helpers import counts_adata
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from slots import IDENTIFIERS, changed, documented, slots
@@ -79,7 +79,11 @@ def test_documented_slots_are_written_and_no_others(name, tmp_path):
     check_written(name, before, run(name, adata, model, **options)[0])
 
 
-@settings(max_examples=settings.default.max_examples // 10, stateful_step_count=8)
+@settings(
+    max_examples=settings.default.max_examples // 20,
+    stateful_step_count=8,
+    phases=set(settings.default.phases) - {Phase.shrink},  # each try costs seconds
+)
 class Sequences(RuleBasedStateMachine):
     """Any functions, one after the other; some are refused, and then nothing has happened."""
 

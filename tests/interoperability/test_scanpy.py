@@ -11,6 +11,7 @@ from finished_cells import cells
 EMBEDDINGS = ["X_joint_embedding", "X_joint_embedding_refined"]
 
 
+@pytest.mark.slow
 def test_neighbours_of_more_cells_than_scanpy_searches_exactly():
     n_obs = 8200  # above 8,192 scanpy takes pynndescent
     adata = ad.AnnData(np.zeros((n_obs, 1), np.float32))

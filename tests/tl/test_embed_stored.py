@@ -311,6 +311,7 @@ ld.tl.joint_embedding(
 """
 
 
+@pytest.mark.slow
 def test_what_is_killed_again_and_again_comes_to_the_same_end(tmp_path):
     adata = counts_adata(200)
     path, other = (written(adata, tmp_path / f"{name}.zarr") for name in ("killed", "whole"))

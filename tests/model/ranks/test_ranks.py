@@ -16,6 +16,9 @@ from joined_cases import DTYPES, SETTINGS, SHARES, computed, module_of
 
 ROOT = Path(__file__).parents[3]
 
+# one test worker starts the processes
+pytestmark = pytest.mark.xdist_group("ranks")
+
 
 def unused_port():
     with socket.socket() as free:

@@ -196,7 +196,7 @@ def label_transfer(
     keys = TransferKeys(key_added)
     _write(adata, keys, transferred)
     adata.uns[keys.uns] = {
-        "categories": transferred.cells.dtype.categories.astype(str).to_numpy(),
+        "categories": transferred.cells.dtype.categories.astype(str).to_numpy(copy=True),
         "params": params,
         **transferred.record,
     }
