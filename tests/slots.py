@@ -62,14 +62,16 @@ def slots(adata):
     for where, what in fingerprints(adata).items():
         slot, _, key = where.removeprefix("/").partition("/")
         key = re.sub(r"\.(data|indices|indptr|dtype|categories)$", "", key.partition("/")[0])
-        if isinstance(what, tuple) and what[0] is np.ndarray:
-            kind, dtype, shape, _, content = what  # a copy can be written to where pandas gave what cannot
-            what = kind, dtype, shape, content
         if slot.startswith("X"):
-            found["X"][where] = what
+            found["X"][where] = _content(what)
         elif key and (slot, key) != ("layers", "None"):  # anndata's other name of X
-            found[f"{slot}/{key}"][where] = what
+            found[f"{slot}/{key}"][where] = _content(what)
     return dict(found)
+
+
+def _content(what):
+    # a copy can be written to where pandas gave an array that cannot
+    return (*what[:3], what[4]) if isinstance(what, tuple) and what[:1] == (np.ndarray,) else what
 
 
 def changed(before, after):
