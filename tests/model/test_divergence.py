@@ -13,10 +13,10 @@ from scvi import REGISTRY_KEYS
 
 import lowdepth as ld
 from lowdepth.model import JointEmbedding
+from lowdepth.model._divergence import TrainingDiverged, check_converged
 from lowdepth.model._module import JointEmbeddingModule
 from lowdepth.model._presets import PRESETS
 from lowdepth.model.engine import decoder_log_likelihood, take_rows
-from lowdepth.tl._training_record import check_converged
 
 FAST = {"max_epochs": 3, "batch_size": 32, "accelerator": "cpu"}
 
@@ -68,7 +68,7 @@ def test_an_embedding_that_is_not_finite_is_refused():
     latent = np.zeros((5, 2), np.float32)
     check_converged(latent, 0.1)
     latent[1:3, 1] = np.inf
-    with pytest.raises(ValueError, match=r"2 cells are embedded nowhere finite; train with a smaller `lr` than 0\.1"):
+    with pytest.raises(TrainingDiverged, match="2 cells have no finite embedding; train with a smaller `lr`"):
         check_converged(latent, 0.1)
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from lightning.pytorch.callbacks import Callback
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
+    from numpy.typing import NDArray
+
+
+class TrainingDiverged(ValueError):
+    """What a training learnt is no numbers."""
 
 
 class StopOnDivergence(Callback):  # type: ignore[misc]  # Lightning is not followed
@@ -29,4 +35,14 @@ class StopOnDivergence(Callback):  # type: ignore[misc]  # Lightning is not foll
                 f"the training diverged: after epoch {trainer.current_epoch + 1} weights are not finite; "
                 f"make the model anew, and train it with a smaller `lr` than {self.lr}"
             )
-            raise ValueError(msg)
+            raise TrainingDiverged(msg)
+
+
+def check_converged(latent: NDArray[np.floating], lr: float) -> None:
+    """Raise unless the embedding is finite."""
+    n_bad = int((~np.isfinite(latent)).any(axis=1).sum())
+    if n_bad:
+        msg = (
+            f"the training diverged: {n_bad} cells have no finite embedding; train with a smaller `lr` than {lr}"
+        )
+        raise TrainingDiverged(msg)

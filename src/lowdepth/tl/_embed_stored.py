@@ -16,12 +16,13 @@ from lowdepth._checks import warn
 from lowdepth._files import remove
 from lowdepth._keys import RefineKeys
 from lowdepth.model import JointEmbedding
+from lowdepth.model._divergence import TrainingDiverged, check_converged
 from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model._seed import seeded
 
 from ._refine_stored import refine_stored
 from ._refinement._refine_low_umi import deep_and_shallow
-from ._training_record import check_converged, training_record
+from ._training_record import training_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -133,7 +134,7 @@ def _forgotten_if_diverged(checkpoint: Path) -> Iterator[None]:
     """Remove the state of a training that diverged: it is not to be taken up again."""
     try:
         yield
-    except ValueError:
+    except TrainingDiverged:
         remove(checkpoint)
         raise
 

@@ -14,7 +14,7 @@ from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
 
 from ._refinement._refine_low_umi import deep_and_shallow, refine_low_umi
-from ._training_record import check_converged, training_record
+from ._training_record import training_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,6 +142,7 @@ def joint_embedding(
     (200, 8)
     """
     from lowdepth.model import JointEmbedding, StoredCells  # noqa: PLC0415  torch and scvi take seconds to import
+    from lowdepth.model._divergence import check_converged  # noqa: PLC0415
     from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
 
