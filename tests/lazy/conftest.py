@@ -1,4 +1,4 @@
-"""Dask's schedulers, one after the other; the cluster starts once for the tests of a file."""
+"""A model, and dask's schedulers, one after the other; the cluster starts once for the tests of a file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from multiprocessing import get_context
 
 import dask
 import pytest
+from dask_support import LOW_UMI
+from helpers import counts_adata
+
+import lowdepth as ld
 
 SCHEDULERS = ("threads", "processes", "cluster")
 
@@ -33,3 +37,11 @@ def scheduler(request):
         dask.config.set(scheduler="processes", pool=pool),
     ):
         yield request.param
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Give one that was trained on cells in memory."""
+    return ld.tl.joint_embedding(
+        counts_adata(120), batch_key="batch", n_latent=4, max_epochs=1, low_umi=LOW_UMI, progress_bar=False
+    )

@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from dask_support import CALLS, LOW_UMI, assert_close
+from dask_support import CALLS, assert_close
 from helpers import SLOTS, assert_same, counts_adata, dense
 
 import lowdepth as ld
@@ -36,13 +36,6 @@ def test_preprocessing(name, scheduler):
     for layer, counts in expected.layers.items():
         assert isinstance(adata.layers[layer], da.Array)
         np.testing.assert_array_equal(dense(adata.layers[layer]), dense(counts))
-
-
-@pytest.fixture(scope="module")
-def model():
-    return ld.tl.joint_embedding(
-        counts_adata(120), batch_key="batch", n_latent=4, max_epochs=1, low_umi=LOW_UMI, progress_bar=False
-    )
 
 
 @pytest.fixture(scope="module")

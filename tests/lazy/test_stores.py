@@ -12,19 +12,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import zarr
-from dask_support import CALLS, LOW_UMI, assert_close
+from dask_support import CALLS, assert_close
 from helpers import counts_adata, dense
 
 import lowdepth as ld
 
 STEPS = ("pp.depth_metrics", "tl.refine_low_umi", "tl.label_transfer", "tl.map_query", "tl.label_transfer_score")
-
-
-@pytest.fixture(scope="module")
-def model():
-    return ld.tl.joint_embedding(
-        counts_adata(120), batch_key="batch", n_latent=4, max_epochs=1, low_umi=LOW_UMI, progress_bar=False
-    )
 
 
 @pytest.fixture(scope="module")

@@ -306,27 +306,32 @@ import sys
 import lowdepth as ld
 
 ld.tl.joint_embedding(
-    sys.argv[1], n_latent=4, n_hidden=16, max_epochs=80, low_umi=50, progress_bar=False, accelerator="cpu"
+    sys.argv[1], n_latent=4, n_hidden=16, max_epochs=20, low_umi=50, progress_bar=False, accelerator="cpu"
 )
 """
 
 
-@pytest.mark.slow
-def test_what_is_killed_again_and_again_comes_to_the_same_end(tmp_path):
+@pytest.mark.parametrize(
+    "while_there_is",
+    [
+        pytest.param("training-*.ckpt", id="trains"),
+        pytest.param("*.part.zarr", id="shuffles", marks=pytest.mark.slow),  # quickly, by an interrupt: test_collection
+    ],
+)
+def test_what_is_killed_comes_to_the_same_end(while_there_is, tmp_path):
     adata = counts_adata(200)
     path, other = (written(adata, tmp_path / f"{name}.zarr") for name in ("killed", "whole"))
     before = content(path)
-    for while_it in ("*.part.zarr", "training-*.ckpt"):  # shuffles, and trains
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stderr=subprocess.PIPE)
-        while not list(tmp_path.glob(f"killed.zarr.lowdepth/{while_it}")):
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        assert content(path) == before
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stderr=subprocess.PIPE)
+    while not list(tmp_path.glob(f"killed.zarr.lowdepth/{while_there_is}")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert content(path) == before
 
-    resumed, whole = (embed(place, max_epochs=80) for place in (path, other))
+    resumed, whole = (embed(place, max_epochs=20) for place in (path, other))
     for name, losses in whole.history.items():
         pd.testing.assert_frame_equal(
             losses.astype(float), resumed.history[name].astype(float), rtol=1e-3, check_index_type=False
