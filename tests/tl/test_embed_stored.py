@@ -134,6 +134,20 @@ def test_a_lazily_read_adata_is_refined_in_place(tmp_path):
     np.testing.assert_allclose(entropy, np.array(adata.obs["joint_embedding_refined_entropy"]), rtol=1e-4, atol=1e-5)
 
 
+def test_the_model_labels_lazily_read_cells_as_those_in_memory(tmp_path):
+    in_memory = counts_adata(100)
+    path = written(in_memory, tmp_path / "cells.zarr")
+    low_umi = half_are_shallow(in_memory)
+    model = embed(path, low_umi=low_umi)
+    lazy = ad.experimental.read_lazy(path)
+    for cells in (in_memory, lazy):
+        ld.tl.label_transfer(cells, "cell_type", model=model, low_umi=low_umi, n_neighbors=5)
+    probability = lazy.obsm["label_transfer_probability"]
+    umis = in_memory.X.sum(axis=1).A1
+    assert (probability[umis < low_umi] < 1).any()
+    np.testing.assert_allclose(probability, in_memory.obsm["label_transfer_probability"], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore:.* cells are embedded at values that are not finite")
 def test_a_training_that_diverged(tmp_path):
     path = written(counts_adata(), tmp_path / "cells.zarr")

@@ -42,7 +42,5 @@ def check_converged(latent: NDArray[np.floating], lr: float) -> None:
     """Raise unless the embedding is finite."""
     n_bad = int((~np.isfinite(latent)).any(axis=1).sum())
     if n_bad:
-        msg = (
-            f"the training diverged: {n_bad} cells have no finite embedding; train with a smaller `lr` than {lr}"
-        )
+        msg = f"the training diverged: {n_bad} cells have no finite embedding; train with a smaller `lr` than {lr}"
         raise TrainingDiverged(msg)
