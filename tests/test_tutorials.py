@@ -17,6 +17,7 @@ offline = pytest.mark.parametrize(
         "labels_with_confidence.ipynb",
         "map_new_cells.ipynb",
         "start_from_scvi_or_scanpy.ipynb",
+        "out_of_core_and_gpu.ipynb",
     ],
 )
 
