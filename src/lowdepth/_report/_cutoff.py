@@ -8,6 +8,7 @@ import numpy as np
 
 from lowdepth import pl
 from lowdepth._keys import CurveKeys, CutoffKeys
+from lowdepth.tl._cutoff._keep import CHOICES, at_usual_cutoffs
 
 from ._content import MISSING, Section, Table
 from ._picture import picture
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from ._content import Picture
     from ._found import Found
-
-CHOICES = ("keep", "flag", "drop")
 
 
 def cutoff_section(found: Found) -> Section | None:
@@ -64,11 +63,14 @@ def _cutoffs(cutoffs: pd.DataFrame) -> Table:
 
 
 def _kept(kept: pd.DataFrame) -> Table:
-    usual = [name for name in map(str, kept.columns) if name.startswith("at_")]
+    usual = at_usual_cutoffs(kept)
     return Table(
         caption="Cells by recommendation, and cells that fixed cutoffs keep",
-        header=["cells", "all", *CHOICES, *(f"{int(name.removeprefix('at_')):,} UMIs" for name in usual)],
-        rows=[[str(row["name"]), *(f"{row[key]:,}" for key in ("n", *CHOICES, *usual))] for _, row in kept.iterrows()],
+        header=["cells", "all", *CHOICES, *(f"{cutoff:,} UMIs" for cutoff in usual)],
+        rows=[
+            [str(row["name"]), *(f"{row[key]:,}" for key in ("n", *CHOICES, *usual.values()))]
+            for _, row in kept.iterrows()
+        ],
     )
 
 

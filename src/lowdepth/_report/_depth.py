@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lowdepth import pl
+from lowdepth.tl._cutoff._keep import USUAL_CUTOFFS
 
 from ._content import Section, Table, percent
 from ._picture import picture
 
 if TYPE_CHECKING:
     from ._found import Found
-
-USUAL_CUTOFFS = (200, 500, 1000)
 
 
 def depth_section(found: Found) -> Section | None:

@@ -7,3 +7,7 @@ from ._pbmc3k import pbmc3k
 from ._simulate import simulate
 
 __all__ = ["gse310923_pbmc", "pbmc3k", "simulate"]
+
+
+def __dir__() -> list[str]:
+    return __all__

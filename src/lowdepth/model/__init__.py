@@ -6,3 +6,7 @@ from ._joint_embedding import JointEmbedding
 from .stored import StoredCells
 
 __all__ = ["JointEmbedding", "StoredCells"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -38,7 +38,7 @@ from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import hidden_units_for, resolve_preset
 from ._resume import ResumableTraining
-from ._schedule import TutorialSteps, epochs_for
+from ._schedule import TutorialSteps, drops_last, epochs_for
 from ._seed import random_state_kept
 from ._stand_in import registered_layer
 from ._summary import as_html, as_text
@@ -247,9 +247,8 @@ class JointEmbedding(SafelySaved):
             if max_epochs is None:
                 max_epochs = epochs_for(n_train, batch_size)
                 callbacks.append(TutorialSteps(n_train, batch_size))
-            # batch normalisation fails on one cell: leave out one or two, others in each epoch
-            drop_last = n_train > batch_size and 0 < n_train % batch_size < 3
-            datasplitter_kwargs = {"drop_last": drop_last, **(datasplitter_kwargs or {})}
+            # cells that are left out are others in each epoch
+            datasplitter_kwargs = {"drop_last": drops_last(n_train, batch_size), **(datasplitter_kwargs or {})}
         holds_out = (
             train_size < 1
             or "external_indexing" in (datasplitter_kwargs or {})

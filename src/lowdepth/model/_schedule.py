@@ -27,6 +27,15 @@ def epochs_for(n_obs: int, batch_size: int) -> int:
     return min(max(ceil(TUTORIAL_STEPS / steps_per_epoch), TUTORIAL_EPOCHS), MOST_EPOCHS)
 
 
+def drops_last(n_train: int, batch_size: int) -> bool:
+    """Tell whether an epoch has to leave out its last one or two cells: batch normalisation fails on one.
+
+    >>> drops_last(1025, 512), drops_last(1027, 512), drops_last(1, 512)
+    (True, False, False)
+    """
+    return n_train > batch_size and 0 < n_train % batch_size < 3
+
+
 class TutorialSteps(Callback):  # type: ignore[misc]  # Lightning is not followed
     """Train for :func:`epochs_for` the cells, in the minibatches of all devices together.
 

@@ -27,6 +27,11 @@ def registered_layer(model: BaseModelClass) -> str | None:
     return layer
 
 
+def cells_of(counts: CSBase, obs: pd.DataFrame, var: pd.DataFrame, layer: str | None) -> AnnData:
+    """Make an AnnData whose counts are in a layer, or in ``X``."""
+    return AnnData(counts, obs, var) if layer is None else AnnData(None, obs, var, layers={layer: counts})
+
+
 @contextmanager
 def quiet_small_batches() -> Iterator[None]:
     """Keep scvi-tools from telling that batches are too small to train on: nothing is trained."""
@@ -39,9 +44,7 @@ def quiet_small_batches() -> Iterator[None]:
 def registered(obs: pd.DataFrame, var: pd.DataFrame, model: BaseModelClass, counts: CSBase) -> Iterator[AnnDataManager]:
     """Register cells with the model for as long as they are needed; the counts are shared, not copied."""
     _check_columns(obs, model)
-    layer = registered_layer(model)
-    layers = {} if layer is None else {layer: counts}
-    stand_in = AnnData(None if layers else counts, obs.copy(), var[[]].copy(), layers=layers)
+    stand_in = cells_of(counts, obs.copy(), var[[]].copy(), registered_layer(model))
     with quiet_small_batches():
         manager = model.adata_manager.transfer_fields(stand_in)
     model._register_manager_for_instance(manager)

@@ -25,3 +25,7 @@ __all__ = [
     "training",
     "umi_histogram",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,3 +8,7 @@ from ._split import split_counts
 from ._thin import thin_to_depth
 
 __all__ = ["depth_metrics", "emulate_low_depth", "filter_low_umi", "split_counts", "thin_to_depth"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,6 +12,7 @@ from lowdepth._ambient import ambient_counts, largest_share
 from lowdepth._checks import at_least, get_counts, in_memory, row_sums, total_umis, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
+from lowdepth._record import storable
 from lowdepth._sparse_structure import in_one_place
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def depth_metrics(
     adata.obs[keys.low_umi] = total < low_umi
     if share is not None:
         adata.obs[keys.max_ambient_share] = share
-    adata.uns[keys.uns] = {"params": {"low_umi": low_umi, **({} if layer is None else {"layer": layer})}}
+    adata.uns[keys.uns] = {"params": storable({"low_umi": low_umi, "layer": layer})}
     return adata if copy else None
 
 

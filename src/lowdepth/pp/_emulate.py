@@ -10,6 +10,7 @@ from lowdepth._checks import at_least, finite, get_counts, total_umis, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmulateKeys
 from lowdepth._random import seed_record, stream_key
+from lowdepth._record import storable
 from lowdepth.thinning import thin_counts
 
 from ._depth import write_depth
@@ -93,13 +94,15 @@ def emulate_low_depth(
     write_depth(adata, total)
     adata._inplace_subset_obs(kept)
     adata.uns[EmulateKeys.uns] = {
-        "params": {
-            "log10_mean": log10_mean,
-            "log10_sd": log10_sd,
-            "min_umi": min_umi,
-            **({} if layer is None else {"layer": layer}),
-            **seed_record(rng),
-        },
+        "params": storable(
+            {
+                "log10_mean": log10_mean,
+                "log10_sd": log10_sd,
+                "min_umi": min_umi,
+                "layer": layer,
+                **seed_record(rng),
+            }
+        ),
         "n_obs_before": len(kept),
         "n_obs_after": int(kept.sum()),
     }

@@ -10,6 +10,7 @@ from lowdepth._checks import get_counts, numbers, total_umis, var_column, writab
 from lowdepth._docs import shared_docs
 from lowdepth._keys import SplitKeys
 from lowdepth._random import seed_record, stream_key
+from lowdepth._record import storable
 from lowdepth.thinning import thin_counts
 
 if TYPE_CHECKING:
@@ -86,9 +87,8 @@ def split_counts(
     adata = writable(adata, copy=copy)
     adata.layers[keys_added[0]], adata.layers[keys_added[1]] = first, second
     named = overdispersion if isinstance(overdispersion, str) else per_gene
-    params = {"fraction": fraction, "layer": layer, "keys_added": np.array(keys_added), "overdispersion": named}
-    params = {name: value for name, value in params.items() if value is not None}
-    adata.uns[SplitKeys.uns] = {"params": {**params, **seed_record(rng)}}
+    params = {"fraction": fraction, "layer": layer, "keys_added": list(keys_added), "overdispersion": named}
+    adata.uns[SplitKeys.uns] = {"params": storable({**params, **seed_record(rng)})}
     return adata if copy else None
 
 

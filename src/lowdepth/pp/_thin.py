@@ -10,6 +10,7 @@ from lowdepth._checks import get_counts, numbers, obs_column, total_umis, writab
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ThinKeys
 from lowdepth._random import seed_record, stream_key
+from lowdepth._record import storable
 from lowdepth.thinning import thin_counts
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def thin_to_depth(
     adata.layers[key_added or layer] = thinned
     named = target_depth if isinstance(target_depth, str) else target[()]
     params = {"target_depth": named, "layer": layer, "key_added": key_added, **seed_record(rng)}
-    adata.uns[ThinKeys.uns] = {"params": {name: value for name, value in params.items() if value is not None}}
+    adata.uns[ThinKeys.uns] = {"params": storable(params)}
     return adata if copy else None
 
 

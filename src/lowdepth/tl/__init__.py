@@ -41,3 +41,7 @@ __all__ = [
     "tsne",
     "umap",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

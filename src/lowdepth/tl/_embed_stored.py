@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from fast_array_utils.types import DaskArray
 from tqdm.auto import tqdm
 
-from lowdepth._checks import warn
 from lowdepth._files import remove
 from lowdepth._keys import RefineKeys
 from lowdepth.model import JointEmbedding
@@ -20,8 +19,8 @@ from lowdepth.model._divergence import TrainingDiverged, check_converged
 from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model._seed import seeded
 
+from ._cells._deep_cells import deep_and_shallow, warn_without_deep_cells
 from ._refine_stored import refine_stored
-from ._refinement._refine_low_umi import deep_and_shallow
 from ._training_record import training_record
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ def embed_stored(
     total_umi = cells.collection.total_umi
     if refine:
         deep_and_shallow(total_umi, low_umi)  # raises before the training rather than after it
-    if (total_umi < low_umi).all():
-        warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
+    warn_without_deep_cells(total_umi, low_umi)
     checkpoint = _checkpoint(cells, {**params, "rng": seed})
     with quiet_lightning(), seeded(seed):
         model = JointEmbedding(cells, preset=params["preset"], n_latent=params["n_latent"], **model_kwargs)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from anndata import AnnData
 
-from lowdepth._checks import at_least, counts_in_memory, total_umis, warn, writable
+from lowdepth._checks import at_least, counts_in_memory, total_umis, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
 
-from ._refinement._refine_low_umi import deep_and_shallow, refine_low_umi
+from ._cells._deep_cells import deep_and_shallow, warn_without_deep_cells
+from ._refinement._refine_low_umi import refine_low_umi
 from ._training_record import training_record
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ def joint_embedding(
     devices: int | list[int] | str = "auto",
     num_nodes: int = 1,
     strategy: str = "auto",
-    rng: Rng = 0,
-    key_added: str = "X_joint_embedding",
-    progress_bar: bool = True,
     low_umi: float = 1000,
     refine: bool = False,
-    copy: bool = False,
     folder: Path | str | None = None,
+    key_added: str = "X_joint_embedding",
+    progress_bar: bool = True,
+    rng: Rng = 0,
+    copy: bool = False,
     **model_kwargs: Any,
 ) -> JointEmbedding:
     """Embed the cells so that shallow ones lie with deep ones of their kind.
@@ -91,23 +92,23 @@ def joint_embedding(
     devices, num_nodes, strategy
         Several devices, as Lightning has them, each in a process of its own that runs the whole script. W of
         them with ``batch_size`` B compute what one does with W times B; ``"auto"`` is one device.
-    rng
-        Seed or generator. An integer gives the same result again with the same number of threads,
-        whose sums round differently; the global random state is left as it was.
-    key_added
-        Key in ``obsm``; the record in ``uns`` has the same name without ``"X_"``.
-    progress_bar
-        Show the progress of the training, and of the refinement.
     {low_umi}
         Used to warn when no cell is deep, and by ``refine``.
     refine
         Run :func:`lowdepth.tl.refine_low_umi` too, into ``key_added`` with ``"_refined"``.
-    copy
-        Leave ``adata`` as it is and write into a copy, which is ``model.adata``. Files are not copied: where
-        cells are passed as paths, they get the embedding; pass the path of a copy to keep them as they are.
     folder
         Where the shuffled counts of cells that are not in memory go, and the state of their training; by default
         beside the first file, under its name with ``.lowdepth`` added. Delete it when you need it no more.
+    key_added
+        Key in ``obsm``; the record in ``uns`` has the same name without ``"X_"``.
+    progress_bar
+        Show the progress of the training, and of the refinement.
+    rng
+        Seed or generator. An integer gives the same result again with the same number of threads,
+        whose sums round differently; the global random state is left as it was.
+    copy
+        Leave ``adata`` as it is and write into a copy, which is ``model.adata``. Files are not copied: where
+        cells are passed as paths, they get the embedding; pass the path of a copy to keep them as they are.
     **model_kwargs
         Put over the preset's settings, see :class:`lowdepth.model.JointEmbedding`.
 
@@ -188,8 +189,7 @@ def joint_embedding(
     depths = total_umis(counts)
     if refine:
         deep_and_shallow(depths, low_umi)  # raises before the training rather than after it
-    if not (depths >= low_umi).any():
-        warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
+    warn_without_deep_cells(depths, low_umi)
 
     with quiet_lightning(), _unchanged_on_error(adata), seeded(as_seed(rng)):
         adata = writable(adata, copy=copy)

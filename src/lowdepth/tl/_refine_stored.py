@@ -10,8 +10,9 @@ import pandas as pd
 
 from lowdepth._blocked_counts import BlockedCounts
 
+from ._cells._deep_cells import deep_and_shallow
 from ._cells._model_cells import ModelCells
-from ._refinement._refine_low_umi import compared, deep_and_shallow, refinement_record, scattered
+from ._refinement._compared import compared, refinement_record, scattered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lowdepth._record import storable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,7 +19,7 @@ def training_record(params: Mapping[str, Any], model: JointEmbedding) -> dict[st
     """Give the settings, the losses by epoch and the versions."""
     params = {**params, "max_epochs": len(model.history["train_loss"]), "n_devices": model.trainer.world_size}
     return {
-        "params": {name: value for name, value in params.items() if value is not None},
+        "params": storable(params),
         "interrupted": model.interrupted,
         "history": pd.concat(model.history.values(), axis="columns").astype(float),
         "versions": {package: version(package) for package in ("lowdepth", "scvi-tools", "torch", "anndata")},

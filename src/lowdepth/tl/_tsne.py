@@ -11,6 +11,7 @@ from lowdepth._checks import finite_cells, representation, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
+from lowdepth._record import storable
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -93,7 +94,7 @@ def tsne(
     adata = writable(adata, copy=copy)
     adata.obsm[keys.obsm] = layout
     params = {"use_rep": use_rep, "perplexity": perplexity, "max_obs": max_obs, **seed_record(rng)}
-    adata.uns[keys.uns] = {"params": {name: value for name, value in params.items() if value is not None}}
+    adata.uns[keys.uns] = {"params": storable(params)}
     return adata if copy else None
 
 

@@ -276,7 +276,7 @@ GENES = {
     "fewer": (lambda adata: adata[:, :18], r"2 of 20 are missing \['gene 18', 'gene 19'\], 0 are unknown"),
     "others": (
         lambda adata: renamed(adata, [*adata.var_names[1:], "new"]),
-        r"1 of 20 are missing \['gene 0'\], 1 are unknown to it \['new'\]",
+        r"1 of 20 are missing \['gene 0'\], 1 are unknown \['new'\]",
     ),
     "twice": (lambda adata: renamed(adata, [*adata.var_names[:19], "gene 0"]), r"1 of 20 are missing \['gene 19'\]"),
 }

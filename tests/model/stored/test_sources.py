@@ -113,7 +113,7 @@ def test_other_genes(tmp_path):
     other.var_names = ["new", *other.var_names[1:]]
     paths = [written(one, tmp_path / "one.h5ad"), written(other, tmp_path / "other.zarr")]
     with pytest.raises(
-        ValueError, match=r"other\.zarr has not the genes .* 1 of them are missing \['gene 0'\], 1 .*'new'"
+        ValueError, match=r"other\.zarr has not the genes .* 1 of 40 are missing \['gene 0'\], 1 are unknown \['new'\]"
     ):
         open_sources(paths, None, [])
 

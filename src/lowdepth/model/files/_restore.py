@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lowdepth._genes import difference_of_genes
 from lowdepth.model._presets import SavedPreset
 from lowdepth.model.stored import StoredCells
 
@@ -69,23 +70,12 @@ def restore[Model: JointEmbeddingSCVI](
 
 
 def _check_genes(adata: AnnData | StoredCells, expected: list[str], where: str) -> None:
-    found = [str(name) for name in adata.var_names]
-    if found == expected:
-        return
-    if sorted(found) == sorted(expected):
-        i = next(i for i, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other)
-        difference = f"in another order: gene {i} is {found[i]!r}, expected {expected[i]!r}"
-    else:
-        missing, unknown = (sorted(set(one) - set(other)) for one, other in [(expected, found), (found, expected)])
-        difference = (
-            f"but not these alone: {len(missing)} of {len(expected)} are missing {missing[:3]}, "
-            f"{len(unknown)} are unknown to it {unknown[:3]}"
+    if difference := difference_of_genes(adata.var_names, expected):
+        msg = (
+            f"`adata` has not the genes of the model in {where!r}: {difference}; arrange them with "
+            f"`JointEmbedding.prepare_query_anndata(adata, {where!r})`, which puts zeros where one is missing"
         )
-    msg = (
-        f"`adata` should have the genes of the model in {where!r}, and has them {difference}; arrange the genes with "
-        f"`JointEmbedding.prepare_query_anndata(adata, {where!r})`, which puts zeros where one is missing"
-    )
-    raise ValueError(msg)
+        raise ValueError(msg)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from ._saved_model import ATTRIBUTES, SavedModel
 if TYPE_CHECKING:
     from pathlib import Path
 
-PRESETS = {"SCVI": "scvi", "JointEmbeddingSCVI": "paper"}
+PRESET_OF = {"SCVI": "scvi", "JointEmbeddingSCVI": "paper"}
 """The preset in which a class of scvi-tools is ours."""
 
 
@@ -39,9 +39,9 @@ def read_trusted(folder: Path, prefix: str, class_name: str, *, with_adata: bool
     settings: dict[str, Any] = dict(init["non_kwargs"])
     for variable in init["kwargs"].values():
         settings |= variable
-    preset = settings.pop("preset", None) if theirs == class_name else PRESETS.get(theirs)
+    preset = settings.pop("preset", None) if theirs == class_name else PRESET_OF.get(theirs)
     if preset is None:
-        msg = f"{str(path)!r} is a {theirs}, expected one of {[class_name, *PRESETS]}; load it with its own class"
+        msg = f"{str(path)!r} is a {theirs}, expected one of {[class_name, *PRESET_OF]}; load it with its own class"
         raise ValueError(msg)
     weights.pop("pyro_param_store", None)
     cells = folder / f"{prefix}adata.h5ad"

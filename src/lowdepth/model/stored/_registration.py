@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-from anndata import AnnData
 from scipy.sparse import csr_matrix
 from scvi import REGISTRY_KEYS
 from scvi.external import JointEmbeddingSCVI
 
 from lowdepth._checks import numbers
 from lowdepth._csr import sorted_csr
-from lowdepth.model._stand_in import quiet_small_batches
+from lowdepth.model._stand_in import cells_of, quiet_small_batches
 from lowdepth.model.engine import take_rows
 
 if TYPE_CHECKING:
@@ -30,18 +29,12 @@ CELLS_OF_A_KIND = 3
 
 def registry_of(obs: pd.DataFrame, gene_names: Sequence[str], setup: Mapping[str, Any]) -> dict[str, Any]:
     """Let scvi-tools register some cells of each kind, without counts, and give what it would know of all."""
-    layer = setup["layer"]
     keys = [key for key in [setup["batch_key"], *(setup["categorical_covariate_keys"] or [])] if key is not None]
     kinds = obs.groupby(keys, observed=True, sort=False) if keys else obs
     shown = kinds.head(CELLS_OF_A_KIND)
     shown.index = shown.index.astype(str)
     counts = csr_matrix((len(shown), len(gene_names)), dtype=np.float32)
-    cells = AnnData(
-        counts if layer is None else None,
-        shown,
-        pd.DataFrame(index=pd.Index(gene_names)),
-        layers={} if layer is None else {layer: counts},
-    )
+    cells = cells_of(counts, shown, pd.DataFrame(index=pd.Index(gene_names)), setup["layer"])
     JointEmbeddingSCVI.setup_anndata(cells, **setup)
     registry = JointEmbeddingSCVI._get_most_recent_anndata_manager(cells, required=True).registry
     counts_field = registry["field_registries"][REGISTRY_KEYS.X_KEY]
@@ -60,13 +53,9 @@ def manager_of(registry: Mapping[str, Any]) -> AnnDataManager:
         obs[key] = fields[REGISTRY_KEYS.CAT_COVS_KEY]["state_registry"]["mappings"][key][:1]
     for key in setup["continuous_covariate_keys"] or []:
         obs[key] = np.zeros(1)
-    counts, layer = csr_matrix((1, len(names)), dtype=np.float32), setup["layer"]
-    cell = AnnData(
-        counts if layer is None else None,
-        pd.DataFrame(obs, index=["0"]),
-        pd.DataFrame(index=pd.Index(names)),
-        layers={} if layer is None else {layer: counts},
-    )
+    counts = csr_matrix((1, len(names)), dtype=np.float32)
+    of_cell, genes = pd.DataFrame(obs, index=["0"]), pd.DataFrame(index=pd.Index(names))
+    cell = cells_of(counts, of_cell, genes, setup["layer"])
     with quiet_small_batches():
         JointEmbeddingSCVI.setup_anndata(cell, source_registry=registry, **setup)
     return JointEmbeddingSCVI._get_most_recent_anndata_manager(cell, required=True)

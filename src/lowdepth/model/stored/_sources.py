@@ -20,6 +20,7 @@ from scipy.sparse import csr_matrix
 from lowdepth._checks import get_counts, total_umis
 from lowdepth._csr import sorted_csr
 from lowdepth._files import is_zarr
+from lowdepth._genes import difference_of_genes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -178,17 +179,8 @@ def _as_csr(counts: Any, name: str) -> csr_matrix:
 
 
 def _check_genes(first: Source, other: Source) -> None:
-    if first.var_names == other.var_names:
-        return
-    missing = set(first.var_names) - set(other.var_names)
-    unknown = set(other.var_names) - set(first.var_names)
-    if missing or unknown:
-        difference = (
-            f"{len(missing)} of them are missing {sorted(missing)[:3]}, {len(unknown)} are others {sorted(unknown)[:3]}"
+    if difference := difference_of_genes(other.var_names, first.var_names):
+        msg = (
+            f"{other.name} has not the genes of {first.name}: {difference}; write both with the same genes in one order"
         )
-    else:
-        pairs = enumerate(zip(other.var_names, first.var_names, strict=True))
-        i, (found, expected) = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
-        difference = f"they are in another order: gene {i} is {found!r}, expected {expected!r}"
-    msg = f"{other.name} has not the genes of {first.name}: {difference}; write both with the same genes in one order"
-    raise ValueError(msg)
+        raise ValueError(msg)

@@ -12,6 +12,8 @@ from annbatch.abc import Sampler
 from lightning.pytorch import LightningDataModule
 from scipy.sparse import csr_matrix
 
+from lowdepth.model._schedule import drops_last
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -154,8 +156,8 @@ class StreamedCells(LightningDataModule):  # type: ignore[misc]  # Lightning is 
         self.batch_size = batch_size
 
     def train_dataloader(self) -> Minibatches:
-        """Give the cells to train on; without the last one or two where batch normalisation would fail on one."""
-        drop_last = self.n_train > self.batch_size and 0 < self.n_train % self.batch_size < 3
+        """Give the cells to train on."""
+        drop_last = drops_last(self.n_train, self.batch_size)
         return Minibatches(*self.parts, self.train_runs, self.batch_size, shuffle=True, drop_last=drop_last)
 
     def val_dataloader(self) -> Minibatches | list[Any]:

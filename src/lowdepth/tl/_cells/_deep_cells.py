@@ -1,4 +1,4 @@
-"""Deep cells whose types are known, and which of them are to be recognised at lesser depths."""
+"""Deep cells: whether there are any, whose types are known, and which are to be recognised at lesser depths."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lowdepth._checks import at_least, numbers
+from lowdepth._checks import at_least, numbers, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,24 @@ class DeepCells(NamedTuple):
     codes: NDArray[np.int64]
     fold: NDArray[np.int64]
     judged: NDArray[np.int64]
+
+
+def deep_and_shallow(total_umi: NDArray[np.float64], low_umi: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the deep cells and the shallow ones."""
+    shallow = total_umi < low_umi
+    if shallow.all() or not shallow.any():
+        msg = (
+            f"no {'deep' if shallow.all() else 'shallow'} cell with `low_umi={low_umi}`: depths run from "
+            f"{total_umi.min():.0f} to {total_umi.max():.0f} UMIs; choose a cutoff between them"
+        )
+        raise ValueError(msg)
+    return np.flatnonzero(~shallow), np.flatnonzero(shallow)
+
+
+def warn_without_deep_cells(total_umi: NDArray[np.float64], low_umi: float) -> None:
+    """Tell the user of a model that no cell can teach it what depth does."""
+    if (total_umi < low_umi).all():
+        warn(f"No cell has {low_umi} UMIs or more: the method learns from deep cells what shallow ones are.")
 
 
 def grid_of(depths: Sequence[float] | None, low_umi: float) -> NDArray[np.float64]:

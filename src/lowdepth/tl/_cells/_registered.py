@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from fast_array_utils.types import DaskArray
 from scvi import REGISTRY_KEYS
 from scvi.model.base import BaseModelClass
@@ -13,6 +12,7 @@ from scvi.module import VAE
 from lowdepth._blocked_counts import BlockedCounts
 from lowdepth._checks import check_no_empty_cells, get_counts, total_umis
 from lowdepth._csr import csr_matrix
+from lowdepth._genes import difference_of_genes
 from lowdepth.model._stand_in import registered_layer
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def check_model(model: Any) -> None:
 def model_counts(adata: AnnData, model: BaseModelClass, layer: str | None) -> CSBase | BlockedCounts:
     """Get the counts, by default from the layer that the model was trained on; those of a dask array stay there."""
     trained_on = model.adata_manager.get_state_registry(REGISTRY_KEYS.X_KEY).column_names
-    if not np.array_equal(adata.var_names, trained_on):
+    if difference := difference_of_genes(adata.var_names, trained_on):
         msg = (
-            f"adata has other genes ({adata.n_vars}) than `model` was trained on ({len(trained_on)}), or in another "
-            "order; pass the cells with the same genes, `adata[:, model.get_var_names()]`"
+            f"adata has not the genes that `model` was trained on: {difference}; pass the cells with the same genes, "
+            "`adata[:, model.get_var_names()]`, or map them with `ld.tl.map_query`"
         )
         raise ValueError(msg)
     counts = get_counts(adata, layer or registered_layer(model))

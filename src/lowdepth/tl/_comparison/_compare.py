@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from lowdepth._checks import at_least, check_complete, counts_in_memory, labels, one_of, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ComparisonKeys
+from lowdepth._record import given
 from lowdepth.pp import depth_metrics, emulate_low_depth
 from lowdepth.tl._score._label_transfer_score import label_transfer_score
 
@@ -161,7 +162,7 @@ def compare(
         **training,
     }
     compared = Comparison(
-        params={name: value for name, value in params.items() if value is not None},
+        params=given(params),
         per_seed=per_seed,
         overall=summarised(per_seed, list(chosen)),
         differences=paired_differences(per_seed, list(chosen), baseline),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lowdepth._record import storable
 from lowdepth.tl._notebook import as_html, styled
 
 if TYPE_CHECKING:
@@ -60,9 +61,8 @@ class Comparison:
 
     def to_uns(self) -> dict[str, Any]:
         """Give the form that is recorded in ``uns``, which h5ad and zarr can hold."""
-        lists = {name: np.array(value) for name, value in self.params.items() if isinstance(value, list)}
         tables = {name: getattr(self, name) for name in ("per_seed", "overall", "differences", "per_type")}
-        return {"params": {**self.params, **lists}, **tables}
+        return {"params": storable(self.params), **tables}
 
     def __repr__(self) -> str:
         return f"Comparison: {self._summary()}\n{self._shown().to_string()}"

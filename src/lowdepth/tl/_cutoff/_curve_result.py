@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from lowdepth._record import storable
 from lowdepth.tl._notebook import as_html, styled
 
 if TYPE_CHECKING:
@@ -50,8 +49,7 @@ class RecoveryCurve:
 
     def to_uns(self) -> dict[str, Any]:
         """Give the form that is recorded in ``uns``, which h5ad and zarr can hold."""
-        params = {**self.params, "models": np.array(self.params["models"])}
-        return {"params": params, "overall": self.overall, "per_type": self.per_type}
+        return {"params": storable(self.params), "overall": self.overall, "per_type": self.per_type}
 
     def __repr__(self) -> str:
         shown = self.to_frame().rename_axis(columns=None).to_string(float_format="{:.3f}".format)

@@ -9,7 +9,7 @@ import numpy as np
 
 from lowdepth.tl._notebook import as_html, styled
 
-from ._keep import CHOICES
+from ._keep import CHOICES, at_usual_cutoffs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,11 +69,7 @@ class RecommendedCutoff:
     def __repr__(self) -> str:
         everything = self.kept.iloc[0]
         counts = ", ".join(f"{choice} {everything[choice]:,}" for choice in CHOICES)
-        usual = ", ".join(
-            f"{int(name.removeprefix('at_')):,} UMIs: {everything[name]:,}"
-            for name in self.kept.columns.astype(str)
-            if name[:3] == "at_"
-        )
+        usual = ", ".join(f"{at:,} UMIs: {everything[name]:,}" for at, name in at_usual_cutoffs(self.kept).items())
         table = self.cutoffs.set_index("label").rename_axis(None).to_string(float_format="{:.4g}".format)
         return (
             f"RecommendedCutoff: {self._summary()}\nof {everything['n']:,} cells: {counts}\n"

@@ -64,6 +64,16 @@ def choose(
     return pd.Categorical.from_codes(choice, categories=pd.Index(CHOICES), ordered=True)
 
 
+def at_usual_cutoffs(kept: pd.DataFrame) -> dict[int, str]:
+    """Give the usual cutoffs that a table of :func:`kept_table` holds, and their columns.
+
+    >>> at_usual_cutoffs(pd.DataFrame(columns=["n", "keep", "at_200", "at_1000"]))
+    {200: 'at_200', 1000: 'at_1000'}
+    """
+    columns = kept.columns.astype(str)
+    return {int(name.removeprefix("at_")): name for name in columns if name.startswith("at_")}
+
+
 def kept_table(
     choice: pd.Categorical[str], total_umi: NDArray[np.float64], groups: Mapping[str, pd.Categorical[str]]
 ) -> pd.DataFrame:

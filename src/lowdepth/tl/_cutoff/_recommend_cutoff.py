@@ -14,6 +14,7 @@ from lowdepth._checks import at_least, labels, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CutoffKeys, TransferKeys
 from lowdepth._random import seed_record
+from lowdepth._record import given
 from lowdepth.tl._cells._deep_cells import grid_of, least_voters
 from lowdepth.tl._score._predictions import finished_transfer
 from lowdepth.tl._score._score_tables import stacked
@@ -218,21 +219,22 @@ def recommend_cutoff(
     choice = choose(total_umi, cutoff, confidence, explained.only, low_umi=low_umi, target=target)
     groups = {} if predicted is None else {"type": predicted}
     groups |= {} if sample is None else {"sample": sample}
-    params = {
-        "label_key": label_key,
-        "target": target,
-        "low_umi": low_umi,
-        "n_neighbors": n_neighbors,
-        "max_obs": max_obs,
-        "n_bootstrap": n_bootstrap,
-        "sample_key": sample_key,
-        "transfer": transfer,
-        "n_ambient_only": None if ambient is None else int(explained.only.sum()),
-        "n_clusters": n_clusters if label_key is None else None,
-        "layer": layer,
-        **seed_record(rng),
-    }
-    params = {name: value for name, value in params.items() if value is not None}
+    params = given(
+        {
+            "label_key": label_key,
+            "target": target,
+            "low_umi": low_umi,
+            "n_neighbors": n_neighbors,
+            "max_obs": max_obs,
+            "n_bootstrap": n_bootstrap,
+            "sample_key": sample_key,
+            "transfer": transfer,
+            "n_ambient_only": None if ambient is None else int(explained.only.sum()),
+            "n_clusters": n_clusters if label_key is None else None,
+            "layer": layer,
+            **seed_record(rng),
+        }
+    )
     found = RecommendedCutoff(
         params=params,
         cutoffs=cutoffs,

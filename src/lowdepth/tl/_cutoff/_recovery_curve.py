@@ -12,6 +12,7 @@ from lowdepth._checks import at_least, labels, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CurveKeys
 from lowdepth._random import seed_record
+from lowdepth._record import given
 from lowdepth.tl._cells._deep_cells import grid_of, labelled_deep_cells, least_voters, with_folds
 from lowdepth.tl._score._score_tables import stacked
 
@@ -153,14 +154,14 @@ def recovery_curve(
         "n_neighbors": n_neighbors,
         "max_obs": max_obs,
         "n_bootstrap": n_bootstrap,
-        **({} if layer is None else {"layer": layer}),
+        "layer": layer,
         **seed_record(rng),
     }
     both = {
         table: stacked({name: of_model[table] for name, of_model in tables.items()}, "model")
         for table in ("overall", "per_type")
     }
-    curve = RecoveryCurve(params=params, **both)
+    curve = RecoveryCurve(params=given(params), **both)
     writable(adata, copy=False).uns[CurveKeys(key_added).uns] = curve.to_uns()
     return curve
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from lowdepth._checks import at_least, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import BiasPointKeys
+from lowdepth._record import storable
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -112,9 +113,8 @@ def bias_point(
     adata = writable(adata, copy=copy)
     keys = BiasPointKeys(key_added)
     adata.obs[keys.distance], adata.obs[keys.collapse] = distance, collapse
-    params: dict[str, Any] = {"low_umi": low_umi} | ({} if layer is None else {"layer": layer})
     adata.uns[keys.uns] = {
-        "params": params,
+        "params": storable({"low_umi": low_umi, "layer": layer}),
         "point": points.mean(axis=0),
         "per_depth": _per_depth(total_umi, distance, collapse, low_umi=low_umi),
     }

@@ -10,6 +10,7 @@ from lowdepth._checks import at_least, check_complete, depths, finite_cells, lab
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, LeakageKeys
 from lowdepth._random import seed_record
+from lowdepth._record import storable
 
 from ._depth_in_latent import centred
 from ._leakage_tables import figures_overall, figures_within_types
@@ -133,7 +134,7 @@ def depth_leakage(
     record["overall"]["n"] = len(cells)
 
     params = {
-        "use_rep": np.array(keys),
+        "use_rep": keys,
         "label_key": label_key,
         "batch_key": batch_key,
         "n_neighbors": n_neighbors,
@@ -141,8 +142,7 @@ def depth_leakage(
         "max_obs": max_obs,
         **seed_record(rng),
     }
-    params = {name: value for name, value in params.items() if value is not None}
-    writable(adata, copy=False).uns[LeakageKeys(key_added).uns] = {"params": params, **record}
+    writable(adata, copy=False).uns[LeakageKeys(key_added).uns] = {"params": storable(params), **record}
     return record["overall"].copy()
 
 

@@ -12,6 +12,7 @@ from lowdepth._checks import at_least, counts_in_memory, finite, numbers, writab
 from lowdepth._docs import shared_docs
 from lowdepth._keys import StabilityKeys
 from lowdepth._random import seed_record
+from lowdepth._record import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +166,7 @@ def thinning_stability(
     adata.obs[keys.noise] = np.sqrt(noise)[place_of]
     adata.obsm[keys.path], adata.obsm[keys.spread] = path[place_of], spread[place_of]
     params = {"n": n, "depths": path_depths, "max_paths": max_paths, "layer": layer, **seed_record(rng)}
-    adata.uns[keys.uns] = {"params": {name: value for name, value in params.items() if value is not None}}
+    adata.uns[keys.uns] = {"params": storable(params)}
     logger.info(
         "added\n    .obs[%r]\n    .obs[%r]\n    .obsm[%r]\n    .obsm[%r]", keys.obs, keys.noise, keys.path, keys.spread
     )

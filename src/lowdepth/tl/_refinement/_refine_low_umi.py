@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -12,26 +12,17 @@ from lowdepth._checks import at_least, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import RefineKeys
 from lowdepth._random import seed_record
+from lowdepth.tl._cells._deep_cells import deep_and_shallow
 
-from ._references import choose_references
+from ._compared import MOST_REFERENCES, compared, refinement_record, scattered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from anndata import AnnData
-    from numpy.typing import NDArray
     from scvi.model.base import BaseModelClass
 
     from lowdepth._random import Rng
-    from lowdepth.tl._cells._model_cells import ModelCells
-
-    from ._references import References
-    from ._refinement import Refinement
 
 logger = logging.getLogger("lowdepth")
-
-MOST_REFERENCES = 5000
-"""Taken when the user names no number: their profiles of 30,000 genes fill 600 MB."""
 
 
 @shared_docs
@@ -46,8 +37,8 @@ def refine_low_umi(
     likelihood: str = "multinomial",
     key_added: str = "X_joint_embedding_refined",
     store_weights: bool = False,
-    rng: Rng = 0,
     progress_bar: bool = True,
+    rng: Rng = 0,
     copy: bool = False,
 ) -> AnnData | None:
     """Move shallow cells to the deep cells whose profiles explain their counts.
@@ -93,9 +84,9 @@ def refine_low_umi(
         Key in ``obsm``; the other slots have the same name without ``"X_"`` as their beginning.
     store_weights
         Store the 100 largest weights of each shallow cell, scaled to a sum of one.
-    {rng}
     progress_bar
         Show the progress of the comparison.
+    {rng}
     {copy}
 
     Returns
@@ -185,71 +176,3 @@ def refine_low_umi(
         keys.uns,
     )
     return adata if copy else None
-
-
-def compared(
-    cells: ModelCells,
-    model: BaseModelClass,
-    latent: NDArray[np.floating],
-    shallow: NDArray[np.int64],
-    *,
-    n_references: int | None,
-    seed: int,
-    progress_bar: bool,
-    likelihood: str = "multinomial",
-    temperature: float = 1.0,
-    store_weights: bool = False,
-) -> tuple[References, Refinement]:
-    """Choose references among deep cells by their embedding ``latent``, and compare shallow ones with them."""
-    from ._reference_profiles import covariate_groups  # noqa: PLC0415  torch and scvi take seconds to import
-    from ._refinement import refine  # noqa: PLC0415
-
-    _check_finite(latent, "the encoder of `model` embeds deep cells")
-    references = choose_references(latent, n_references or MOST_REFERENCES, seed)
-    with cells.registered(model) as manager:
-        groups = covariate_groups(manager, shallow)
-    refined = refine(
-        model.module,
-        groups,
-        cells.portions(shallow),
-        cells.total_umi[shallow],
-        references,
-        likelihood=likelihood,
-        temperature=temperature,
-        store_weights=store_weights,
-        progress_bar=progress_bar,
-    )
-    _check_finite(refined.latent, "the decoder of `model` moves shallow cells")
-    return references, refined
-
-
-def refinement_record(params: Mapping[str, Any], references: References) -> dict[str, Any]:
-    """Give what is kept in ``uns``."""
-    params = {**params, "n_references": len(references.cells)}
-    return {"params": {name: value for name, value in params.items() if value is not None}}
-
-
-def deep_and_shallow(total_umi: NDArray[np.float64], low_umi: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the deep cells and the shallow ones."""
-    shallow = total_umi < low_umi
-    if shallow.all() or not shallow.any():
-        msg = (
-            f"no {'deep' if shallow.all() else 'shallow'} cell with `low_umi={low_umi}`: depths run from "
-            f"{total_umi.min():.0f} to {total_umi.max():.0f} UMIs; choose a cutoff between them"
-        )
-        raise ValueError(msg)
-    return np.flatnonzero(~shallow), np.flatnonzero(shallow)
-
-
-def _check_finite(latent: NDArray[np.floating], where: str) -> None:
-    n_bad = int((~np.isfinite(latent)).any(axis=1).sum())
-    if n_bad:
-        msg = f"{where} at values that are not finite ({n_bad} cells); train it again, with a smaller `lr`"
-        raise ValueError(msg)
-
-
-def scattered(values: NDArray[np.float32], cells: NDArray[np.int64], n_obs: int) -> NDArray[np.float64]:
-    """Give the values of some cells in a column for all, NaN in the others."""
-    column = np.full(n_obs, np.nan)
-    column[cells] = values
-    return column

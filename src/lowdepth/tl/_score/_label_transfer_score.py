@@ -11,6 +11,7 @@ from lowdepth._checks import at_least, depths, finite_cells, labels, representat
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, ScoreKeys
 from lowdepth._random import seed_record
+from lowdepth._record import given
 from lowdepth.tl._transfer._neighbor_vote import DepthSplit, split_by_depth, vote
 
 from ._predictions import Predictions, all_names, coded, finished_transfer
@@ -155,10 +156,18 @@ def label_transfer_score(
     tables = {name: stacked({key: by_key[key][name] for key in scored}) for name in by_key[scored[0]]}
     overall = tables.pop("overall").astype({"representation": str}).set_index("representation")
     score = LabelTransferScore(
-        params={"label_key": label_key, "use_rep": scored, "low_umi": low_umi, "n_neighbors": n_neighbors}
-        | {"n_bootstrap": n_bootstrap, **seed_record(rng)}
-        | ({"transfer": transfers} if transfers else {})
-        | ({} if batch_key is None else {"batch_key": batch_key}),
+        params=given(
+            {
+                "label_key": label_key,
+                "use_rep": scored,
+                "low_umi": low_umi,
+                "n_neighbors": n_neighbors,
+                "n_bootstrap": n_bootstrap,
+                "transfer": transfers or None,
+                "batch_key": batch_key,
+                **seed_record(rng),
+            }
+        ),
         overall=overall.assign(n_query=len(cells.truth), n_reference=int(split.reference.sum())),
         **tables,
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lowdepth._checks import one_of
+from lowdepth._record import given, storable
 from lowdepth.tl._notebook import as_html, styled
 
 if TYPE_CHECKING:
@@ -89,11 +88,7 @@ class LabelTransferScore:
     def to_uns(self) -> dict[str, Any]:
         """Give the form that is recorded in ``uns``, which h5ad and zarr can hold."""
         tables = {table.name: getattr(self, table.name) for table in fields(self) if table.name != "params"}
-        lists = {name: np.array(value) for name, value in self.params.items() if isinstance(value, list)}
-        return {
-            "params": {**self.params, **lists},
-            **{name: table for name, table in tables.items() if table is not None},
-        }
+        return {"params": storable(self.params), **given(tables)}
 
     def __repr__(self) -> str:
         shown = self.overall[["accuracy", "balanced_accuracy", "macro_f1"]].to_string(float_format="{:.3f}".format)

@@ -1,0 +1,80 @@
+"""Shallow cells compared with deep ones, wherever both are: what their counts say, and the record of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lowdepth._record import storable
+
+from ._references import choose_references
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from scvi.model.base import BaseModelClass
+
+    from lowdepth.tl._cells._model_cells import ModelCells
+
+    from ._references import References
+    from ._refinement import Refinement
+
+MOST_REFERENCES = 5000
+"""Taken when the user names no number: their profiles of 30,000 genes fill 600 MB."""
+
+
+def compared(
+    cells: ModelCells,
+    model: BaseModelClass,
+    latent: NDArray[np.floating],
+    shallow: NDArray[np.int64],
+    *,
+    n_references: int | None,
+    seed: int,
+    progress_bar: bool,
+    likelihood: str = "multinomial",
+    temperature: float = 1.0,
+    store_weights: bool = False,
+) -> tuple[References, Refinement]:
+    """Choose references among deep cells by their embedding ``latent``, and compare shallow ones with them."""
+    from ._reference_profiles import covariate_groups  # noqa: PLC0415  torch and scvi take seconds to import
+    from ._refinement import refine  # noqa: PLC0415
+
+    _check_finite(latent, "the encoder of `model` embeds deep cells")
+    references = choose_references(latent, n_references or MOST_REFERENCES, seed)
+    with cells.registered(model) as manager:
+        groups = covariate_groups(manager, shallow)
+    refined = refine(
+        model.module,
+        groups,
+        cells.portions(shallow),
+        cells.total_umi[shallow],
+        references,
+        likelihood=likelihood,
+        temperature=temperature,
+        store_weights=store_weights,
+        progress_bar=progress_bar,
+    )
+    _check_finite(refined.latent, "the decoder of `model` moves shallow cells")
+    return references, refined
+
+
+def refinement_record(params: Mapping[str, Any], references: References) -> dict[str, Any]:
+    """Give what is kept in ``uns``."""
+    return {"params": storable({**params, "n_references": len(references.cells)})}
+
+
+def scattered(values: NDArray[np.float32], cells: NDArray[np.int64], n_obs: int) -> NDArray[np.float64]:
+    """Give the values of some cells in a column for all, NaN in the others."""
+    column = np.full(n_obs, np.nan)
+    column[cells] = values
+    return column
+
+
+def _check_finite(latent: NDArray[np.floating], where: str) -> None:
+    n_bad = int((~np.isfinite(latent)).any(axis=1).sum())
+    if n_bad:
+        msg = f"{where} at values that are not finite ({n_bad} cells); train it again, with a smaller `lr`"
+        raise ValueError(msg)
