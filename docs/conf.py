@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
 
-from _gallery import draw_gallery  # noqa: E402  which lies beside this file
+from _benchmark_plots import draw_plots  # noqa: E402  which lie beside this file
+from _gallery import draw_gallery  # noqa: E402
 
 project = "lowdepth"
 author = metadata(project)["Author"]
@@ -109,9 +110,10 @@ def show_public_bases(*event: Any) -> None:
 
 
 def draw(_: Sphinx, page: str, source: list[str]) -> None:
-    """Put the pictures into the gallery."""
+    """Put the pictures into the gallery, and plots below the tables that they show."""
     if page == "gallery":
         source[0] = draw_gallery(source[0], HERE / "drawn")
+    source[0] = draw_plots(source[0], HERE / "drawn")
 
 
 def write_formula(translator: Any, node: Any) -> None:
