@@ -32,7 +32,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import anndata as ad
 import numpy as np
@@ -42,7 +41,6 @@ from anndata.experimental import read_lazy
 from lightning.pytorch.callbacks import Callback
 
 import lowdepth as ld
-from lowdepth.datasets import _simulate
 from lowdepth.model._presets import hidden_units_for
 from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model.stored._write_back import quiet_zarr
@@ -80,13 +78,15 @@ class Clock(Callback):
 
 
 def simulated(options: argparse.Namespace) -> Iterator[ad.AnnData]:
-    """Give cells of one tissue in blocks: each has the types and depths of the first, and counts of its own."""
-    sizes = [CELLS_OF_A_BLOCK] * (options.cells // CELLS_OF_A_BLOCK) + [options.cells % CELLS_OF_A_BLOCK]
-    for block, size in enumerate(filter(None, sizes)):
-        with patch.object(_simulate, "stream_key", lambda _, block=block: np.uint64(block)):
-            yield ld.datasets.simulate(CELLS_OF_A_BLOCK, options.genes, median_umi=options.median_umis, rng=0)[
-                :size
-            ].copy()
+    """Give the cells of one tissue in blocks."""
+    for first in range(0, options.cells, CELLS_OF_A_BLOCK):
+        yield ld.datasets.simulate(
+            options.cells,
+            options.genes,
+            median_umi=options.median_umis,
+            cells=slice(first, first + CELLS_OF_A_BLOCK),
+            rng=0,
+        )
 
 
 def simulate(options: argparse.Namespace, store: Path) -> dict[str, float]:
@@ -95,7 +95,6 @@ def simulate(options: argparse.Namespace, store: Path) -> dict[str, float]:
     obs, counts = [], None
     for block in simulated(options):
         obs.append(block.obs)
-        block.obs_names = [f"block {len(obs)} {name}" for name in block.obs_names]
         if counts is None:
             block.write_zarr(part)
             counts = ad.io.sparse_dataset(zarr.open_group(part, use_consolidated=False)["X"])

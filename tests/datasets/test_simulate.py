@@ -5,8 +5,10 @@ from __future__ import annotations
 import tracemalloc
 from typing import TYPE_CHECKING
 
+import anndata as ad
 import numba
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from scipy.sparse import csr_matrix
@@ -17,8 +19,6 @@ from lowdepth.datasets._negative_binomial import draw_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import anndata as ad
 
 ERROR_RATE = 1e-6  # of each test against a law: with about 30 of them, one false alarm in 30,000 seeds
 
@@ -124,6 +124,15 @@ def test_draw_does_not_depend_on_blocks(
 ) -> None:
     monkeypatch.setattr(_negative_binomial, "BLOCK_ENTRIES", 60 * block_size)
     assert same_counts(draw_counts(*laws), drawn)
+
+
+def test_runs_of_cells_are_those_of_one_call() -> None:
+    whole = ld.datasets.simulate(50, 40, rng=0)
+    runs = [ld.datasets.simulate(50, 40, cells=run, rng=0) for run in (slice(7), slice(7, 31), slice(31, None))]
+    joined = ad.concat(runs, merge="same")
+    assert same_counts(joined.X, whole.X)
+    pd.testing.assert_frame_equal(joined.obs, whole.obs)
+    pd.testing.assert_frame_equal(runs[1].var, whole.var)
 
 
 def test_seeds() -> None:
@@ -235,6 +244,8 @@ def test_smallest_data(n_types: int) -> None:
         ({"type_effect": float("nan")}, "`type_effect=nan`"),
         ({"batch_effect": -0.1}, "`batch_effect=-0.1`"),
         ({"overdispersion": -2}, "`overdispersion=-2`"),
+        ({"cells": slice(None, None, 2)}, r"`cells=slice\(None, None, 2\)` is no run of the 5 cells"),
+        ({"cells": slice(5, 9)}, r"`cells=slice\(5, 9, None\)` is no run of the 5 cells"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, float], message: str) -> None:

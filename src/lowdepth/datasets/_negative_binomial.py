@@ -47,6 +47,8 @@ def draw_counts(
     depth: NDArray[np.float64],
     overdispersion: NDArray[np.float64],
     key: np.uint64,
+    *,
+    first: int = 0,
 ) -> csr_matrix:
     """Draw the counts of each cell i and gene j, with mean ``depth[i] * shares[group[i], j]``.
 
@@ -60,6 +62,8 @@ def draw_counts(
         The α of each gene's variance μ + αμ².
     key
         Key of the random stream: same key, same counts, for any block size and number of threads.
+    first
+        Position of the first of these cells among all that share the key.
 
     Examples
     --------
@@ -75,7 +79,7 @@ def draw_counts(
     blocks = []
     for start in range(0, len(group), block_size):
         cells = slice(start, start + block_size)
-        sizes = _draw(genes, (group[cells], depth[cells]), key, start, room)
+        sizes = _draw(genes, (group[cells], depth[cells]), key, first + start, room)
         data, indices = (np.concatenate([part[i, :size] for i, size in enumerate(sizes)]) for part in room)
         indptr = np.concatenate([[0], sizes.cumsum()])
         blocks.append(csr_matrix((data, indices, indptr), shape=(len(sizes), n_vars)))

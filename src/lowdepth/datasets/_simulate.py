@@ -36,6 +36,7 @@ def simulate(
     type_effect: float = 1.0,
     batch_effect: float = 0.2,
     overdispersion: float = 0.3,
+    cells: slice = slice(None),
     rng: Rng = None,
 ) -> AnnData:
     """Simulate raw counts of related cell types in several batches.
@@ -69,6 +70,9 @@ def simulate(
     overdispersion
         Median over genes of the α of the variance μ + αμ² within a type and batch; zero
         makes the counts Poisson.
+    cells
+        Draw only these of the ``n_obs`` cells, a run of them. With one seed, runs side by side are
+        the cells of one call, so that more than fit in memory can be written block by block.
     {rng}
 
     Returns
@@ -81,7 +85,8 @@ def simulate(
     Raises
     ------
     ValueError
-        A number is below its minimum or not whole, or cells would be deeper than any is.
+        A number is below its minimum or not whole, ``cells`` is empty or has steps, or
+        cells would be deeper than any is.
 
     Examples
     --------
@@ -97,6 +102,11 @@ def simulate(
     spreads = {"depth_sd": depth_sd, "type_effect": type_effect, "batch_effect": batch_effect}
     for name, spread in {**spreads, "overdispersion": overdispersion}.items():
         at_least(name, spread, 0)
+
+    first, stop, step = cells.indices(n_obs)
+    if step != 1 or first >= stop:
+        msg = f"`cells={cells}` is no run of the {n_obs} cells; pass one, as `slice(0, 10_000)`, without steps"
+        raise ValueError(msg)
 
     generator = np.random.default_rng(rng)
     cell_type = _unequal(n_obs, n_types, generator)
@@ -114,11 +124,15 @@ def simulate(
     )
     shares = np.exp(log_shares).reshape(-1, n_vars)
     shares /= shares.sum(axis=1, keepdims=True)
+    group = cell_type * n_batches + batch
     return AnnData(
-        draw_counts(shares, cell_type * n_batches + batch, depth, alpha, stream_key(generator)),
+        draw_counts(shares, group[cells], depth[cells], alpha, stream_key(generator), first=first),
         obs=pd.DataFrame(
-            {"cell_type": _categories(cell_type, "type", n_types), "batch": _categories(batch, "batch", n_batches)},
-            index=[f"cell {i}" for i in range(n_obs)],
+            {
+                "cell_type": _categories(cell_type[cells], "type", n_types),
+                "batch": _categories(batch[cells], "batch", n_batches),
+            },
+            index=[f"cell {i}" for i in range(first, stop)],
         ),
         var=pd.DataFrame({"overdispersion": alpha}, index=[f"gene {j}" for j in range(n_vars)]),
     )
