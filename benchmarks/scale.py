@@ -15,7 +15,7 @@ that were simulated stay in ``--folder``.
 - label: the thinned cells are embedded, refined and labelled, a quarter of them, half and all;
 - resume: ``--kill-seeds`` small trainings are killed at random, twice each, and started again.
 
-``cpu cells/s`` is by processor time of the process, which other work on the machine changes least.
+``cpu`` is processor time of the process on all cores, which other work on the machine changes least.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from lightning.pytorch.callbacks import Callback
 import lowdepth as ld
 from lowdepth.model._presets import hidden_units_for
 from lowdepth.model._quiet import quiet_lightning
+from lowdepth.model.stored._shuffle import BYTES_OF_A_COUNT
 from lowdepth.model.stored._write_back import quiet_zarr
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ if TYPE_CHECKING:
 CELLS_OF_A_BLOCK = 10_000
 WARM_UP = 5
 """Minibatches before the clock starts."""
+
+
+def now() -> np.ndarray:
+    """Give the time on the clock and that of the process on all cores."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def memory(field: str) -> float:
@@ -66,12 +72,11 @@ class Clock(Callback):
     """Cells a second of an epoch, but for its first minibatches."""
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        now = np.array([time.perf_counter(), time.process_time()])
         if batch_idx == WARM_UP:
-            self.start, self.n_cells = now, 0
+            self.start, self.n_cells = now(), 0
         elif batch_idx > WARM_UP:
             self.n_cells += len(batch["X"].row_starts) - 1
-            self.seconds = now - self.start
+            self.seconds = now() - self.start
 
     def speeds(self) -> dict[str, float]:
         return dict(zip(("cells/s", "cpu cells/s"), self.n_cells / self.seconds, strict=True))
@@ -121,7 +126,8 @@ def convert(options: argparse.Namespace, store: Path) -> dict[str, float]:
 
 def train(cells: Any, options: argparse.Namespace) -> tuple[ld.model.JointEmbedding, dict[str, float]]:
     model, clock = ld.model.JointEmbedding(cells, n_hidden=hidden_units_for(options.cells)), Clock()
-    model.train(max_epochs=1, accelerator="cpu", enable_progress_bar=False, callbacks=[clock])
+    some = {} if options.minibatches is None else {"limit_train_batches": options.minibatches}
+    model.train(max_epochs=1, accelerator="cpu", enable_progress_bar=False, callbacks=[clock], **some)
     return model, clock.speeds()
 
 
@@ -134,22 +140,23 @@ def in_memory(options: argparse.Namespace, store: Path) -> dict[str, float]:
 def epoch(options: argparse.Namespace, store: Path) -> dict[str, float]:
     model, speeds = train(stored(store), options)
     model.save(store.with_suffix(".model"), overwrite=True)
-    n_weights = sum(weights.numel() for weights in model.module.parameters())
+    n_weights = sum(weights.numel() for weights in model.module.parameters() if weights.requires_grad)
     return {**speeds, "weights": n_weights}
 
 
 def thin(options: argparse.Namespace, store: Path) -> dict[str, float]:
     adata = read_lazy(store)
     depths = 10 ** np.random.default_rng(0).uniform(2, 4, adata.n_obs)
-    start = time.perf_counter()
+    start = now()
     ld.pp.thin_to_depth(adata, depths, key_added="thinned", rng=0)
     group = zarr.open_group(store, use_consolidated=False)
     group.require_group("layers").attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
     ad.io.write_elem(group["layers"], "thinned", adata.layers["thinned"])
-    seconds = time.perf_counter() - start
+    seconds = now() - start
     with quiet_zarr():
         zarr.consolidate_metadata(store)
-    return {"MB/s": group["X/data"].shape[0] * 8 / 1e6 / seconds}
+    megabytes = group["X/data"].shape[0] * BYTES_OF_A_COUNT / 1e6
+    return dict(zip(("MB/s", "cpu MB/s"), megabytes / seconds, strict=True))
 
 
 def label(options: argparse.Namespace, store: Path, share: float) -> dict[str, float]:
@@ -157,15 +164,16 @@ def label(options: argparse.Namespace, store: Path, share: float) -> dict[str, f
     n_obs = int(options.cells * share)
     adata = ad.AnnData(whole.layers["thinned"][:n_obs], whole.obs.to_memory()[:n_obs], whole.var.to_memory())
     model = ld.model.JointEmbedding.load(store.with_suffix(".model"), stored(store), accelerator="cpu")
-    clock = [time.perf_counter()]
+    clock = [now()]
     adata.obsm["X_joint_embedding"] = model.get_latent_representation(adata)
-    clock.append(time.perf_counter())
+    clock.append(now())
     ld.tl.refine_low_umi(adata, model, progress_bar=False)
-    clock.append(time.perf_counter())
+    clock.append(now())
     ld.tl.label_transfer(adata, "cell_type", model=model)
-    clock.append(time.perf_counter())
-    steps = dict(zip(("encode s", "refine s", "transfer s"), np.diff(clock), strict=True))
-    return {"cells": n_obs, **steps, "cells/s": n_obs / (clock[-1] - clock[0])}
+    clock.append(now())
+    steps = zip(("encode", "refine", "transfer"), np.diff(clock, axis=0), strict=True)
+    speeds = dict(zip(("cells/s", "cpu cells/s"), n_obs / (clock[-1] - clock[0]), strict=True))
+    return {"cells": n_obs, **{f"{step} cpu s": seconds[1] for step, seconds in steps}, **speeds}
 
 
 KILLED = """
@@ -225,10 +233,10 @@ PARTS = {"simulate": simulate, "convert": convert, "memory": in_memory, "epoch":
 
 
 def measure(part: str, options: argparse.Namespace, store: Path, *arguments: float) -> dict[str, Any]:
-    base, start = memory("VmRSS"), time.perf_counter()
+    base, start = memory("VmRSS"), now()
     with quiet_lightning():
         found = PARTS[part](options, store, *arguments)
-    row = {"part": part, "cells": options.cells, "seconds": time.perf_counter() - start}
+    row = {"part": part, "cells": options.cells, **dict(zip(("s", "cpu s"), now() - start, strict=True))}
     return row | {"base MB": base, "peak MB": memory("VmHWM")} | found
 
 
@@ -248,6 +256,7 @@ def main() -> None:
     parser.add_argument("--genes", type=int, default=30_000)
     parser.add_argument("--median-umis", type=float, default=8000, help="about 2,500 non-zeros a cell")
     parser.add_argument("--memory-cells", type=int, default=20_000)
+    parser.add_argument("--minibatches", type=int, help="end an epoch after so many, where a whole one takes too long")
     parser.add_argument("--parts", nargs="+", choices=[*PARTS, "resume"], default=[*PARTS, "resume"])
     parser.add_argument("--kill-seeds", type=int, default=5)
     parser.add_argument("--kill-cells", type=int, default=2000)
@@ -265,6 +274,7 @@ def main() -> None:
             rows.append(measured(part, options, store, *([] if share is None else [share])))
             print(rows[-1], flush=True)
     table = pd.DataFrame(rows).set_index("part")
+    table.to_csv(options.runs / f"scale-{store.stem}.csv")
     print(table.T.to_string(float_format="{:,.4g}".format, na_rep=""))
     if "resume" in options.parts:
         print(resume(options).to_string(float_format="{:,.4f}".format))
