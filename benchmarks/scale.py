@@ -140,8 +140,7 @@ def in_memory(options: argparse.Namespace, store: Path) -> dict[str, float]:
 def epoch(options: argparse.Namespace, store: Path) -> dict[str, float]:
     model, speeds = train(stored(store), options)
     model.save(store.with_suffix(".model"), overwrite=True)
-    n_weights = sum(weights.numel() for weights in model.module.parameters() if weights.requires_grad)
-    return {**speeds, "weights": n_weights}
+    return speeds
 
 
 def thin(options: argparse.Namespace, store: Path) -> dict[str, float]:
