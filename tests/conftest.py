@@ -19,6 +19,13 @@ settings.register_profile("fuzz", max_examples=6000, deadline=None)
 settings.load_profile("lowdepth")  # unless the command names another: --hypothesis-profile fuzz
 
 
+def pytest_collection_modifyitems(items):
+    """Let one of pytest-xdist's workers run all that needs UMAP: it takes 20 seconds to import and to compile."""
+    for item in items:
+        if "umap" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group("umap"))
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield

@@ -109,7 +109,8 @@ ARGUMENTS = {
 }
 """How each public function is called on the finished cells, but for the model and the path of the report."""
 
-STEPS = [name for name in ARGUMENTS if name.startswith("tl.") and name != "tl.joint_embedding"]
+STEPS = [name for name in ARGUMENTS if name.startswith("tl.") and name not in {"tl.joint_embedding", "tl.umap"}]
+"""What follows the training, but for UMAP, which takes 20 seconds to import and to compile."""
 
 
 WITH_MODEL = {

@@ -173,6 +173,7 @@ def check_finite(adata, written, said):
 
 @pytest.mark.filterwarnings("ignore:Changing the sparsity structure:scipy.sparse.SparseEfficiencyWarning")  # scanpy's
 @pytest.mark.parametrize("name", ODD)
+@pytest.mark.xdist_group("umap")
 def test_odd_cells(name):
     make, refused = ODD[name]
     adata, model = make(), None

@@ -62,6 +62,7 @@ def test_readme_sets_up_with_two_commands():
     assert commands == ["pip install uv && uv run lowdepth demo", "pip install uv && uv run pytest"]
 
 
+@pytest.mark.xdist_group("umap")  # which it draws
 def test_readme_quickstart_runs(tmp_path, monkeypatch):
     quickstart = re.search(r"^```python\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)[1]
     assert len(quickstart.splitlines()) <= 20

@@ -124,4 +124,4 @@ class Sequences(RuleBasedStateMachine):
         return after
 
 
-TestSequences = Sequences.TestCase
+TestSequences = pytest.mark.xdist_group("umap")(Sequences.TestCase)

@@ -20,7 +20,7 @@ class Interrupted(Exception):
 
 class Interrupt(Callback):
     def on_train_batch_end(self, trainer, *_):
-        if trainer.current_epoch == 3:
+        if trainer.current_epoch == 2:
             raise Interrupted
 
 
@@ -38,7 +38,7 @@ def train(cells, checkpoint, *callbacks, **options):
     with seeded(0):
         model = JointEmbedding(cells, n_latent=4, n_hidden=16)
         model.train(
-            max_epochs=6,
+            max_epochs=4,
             batch_size=30,
             accelerator="cpu",
             enable_progress_bar=False,
@@ -73,12 +73,12 @@ def test_in_memory_it_goes_on_with_minibatches_in_another_order(tmp_path):
         for model in interrupted_and_not(cells_in_memory(tmp_path), tmp_path, 0.8)
     )
     resumed = resumed[whole.columns]
-    np.testing.assert_array_equal(whole.iloc[:3], resumed.iloc[:3])
+    np.testing.assert_array_equal(whole.iloc[:2], resumed.iloc[:2])
     np.testing.assert_allclose(whole["train_loss"], resumed["train_loss"], rtol=0.05)
 
 
 def test_the_file_runs_no_code(tmp_path):
     path = tmp_path / "state.ckpt"
     train(cells_in_memory(tmp_path), path)
-    assert torch.load(path, weights_only=True)["epoch"] == 5
+    assert torch.load(path, weights_only=True)["epoch"] == 3
     assert list(tmp_path.iterdir()) == [path]

@@ -27,25 +27,28 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def interrupted_saves(what, root):
+@pytest.fixture(scope="module")
+def interrupted_saves(tmp_path_factory):
+    root = tmp_path_factory.mktemp("interrupted")
     paths = os.pathsep.join([str(TESTS), *sys.path])
     script = TESTS / "model" / "files" / "interrupted_saves.py"
     done = subprocess.run(
-        [sys.executable, str(script), what, str(root)],
+        [sys.executable, str(script), str(root)],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
+    return root
 
 
+@pytest.mark.xdist_group("interrupted saves")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
-def test_killed_at_every_step(models, tmp_path):
-    interrupted_saves("kill", tmp_path)
+def test_killed_at_every_step(models, interrupted_saves):
     old, new = map(weights, models)
     found = []
-    for folder in sorted(tmp_path.glob("replaced-*")):
+    for folder in sorted(interrupted_saves.glob("replaced-*")):
         loaded = weights(load(folder))  # with the cells that it was saved with
         assert same_weights(loaded, old) or same_weights(loaded, new), folder
         found.append("new" if same_weights(loaded, new) else "old")
@@ -53,7 +56,7 @@ def test_killed_at_every_step(models, tmp_path):
     assert found == sorted(found, reverse=True)
     assert found.count("old") >= 5
     assert found.count("new") >= 3
-    first = sorted(tmp_path.glob("first-*"))
+    first = sorted(interrupted_saves.glob("first-*"))
     assert len(first) >= 6
     for folder in first:
         if (folder / "model.json").exists():
@@ -63,13 +66,13 @@ def test_killed_at_every_step(models, tmp_path):
             assert_same_model(load(folder, cells()), models[1])
 
 
+@pytest.mark.xdist_group("interrupted saves")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
-def test_two_processes_save_at_once(models, tmp_path):
-    interrupted_saves("race", tmp_path)
-    loaded = weights(load(tmp_path / "shared", adata=False))
+def test_two_processes_save_at_once(models, interrupted_saves):
+    loaded = weights(load(interrupted_saves / "shared", adata=False))
     assert any(same_weights(loaded, weights(model)) for model in models)
-    models[0].save(tmp_path / "shared", overwrite=True)
-    assert_same_model(load(tmp_path / "shared", cells()), models[0])
+    models[0].save(interrupted_saves / "shared", overwrite=True)
+    assert_same_model(load(interrupted_saves / "shared", cells()), models[0])
 
 
 def test_disk_full(models, mounted):

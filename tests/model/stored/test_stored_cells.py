@@ -122,16 +122,16 @@ def test_the_same_weights_give_the_same_embedding(adata, cells):
 def test_training_comes_to_the_same_loss(adata, cells):
     def losses(make):
         found = []
-        for seed in range(5):
+        for seed in range(4):
             with seeded(seed):
                 model = make()
-                model.train(max_epochs=8, batch_size=50, **QUIET)
+                model.train(max_epochs=4, batch_size=50, **QUIET)
             found.append(float(model.history["train_loss"].iloc[-1, 0]))
         return np.array(found)
 
     ours, theirs = losses(lambda: JointEmbedding(cells, **SMALL)), losses(lambda: in_memory(adata))
-    spread = np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / 5)
-    assert abs(ours.mean() - theirs.mean()) < t.ppf(1 - 1e-4, 8) * spread
+    spread = np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / 4)
+    assert abs(ours.mean() - theirs.mean()) < t.ppf(1 - 1e-4, 6) * spread
 
 
 def test_training_follows_the_seed_and_holds_cells_out(cells):

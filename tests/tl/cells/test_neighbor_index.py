@@ -24,6 +24,7 @@ def test_exact_neighbours_are_those_of_brute_force(n_dims):
     np.testing.assert_array_equal(NeighborIndex(reference).nearest(query, 7), expected)
 
 
+@pytest.mark.xdist_group("umap")  # which uses pynndescent too
 def test_approximate_neighbours_are_95_percent_of_the_exact_ones(monkeypatch):
     reference, query = points(4000, 32, 1), points(500, 32, 2)
     exact = NeighborIndex(reference).nearest(query, 15)
