@@ -10,6 +10,9 @@ from helpers import counts_adata
 
 import lowdepth as ld
 
+# one test worker trains
+pytestmark = pytest.mark.xdist_group("run again")
+
 FAST = {"accelerator": "cpu", "progress_bar": False}
 
 

@@ -8,6 +8,9 @@ from scipy.special import softmax
 
 import lowdepth as ld
 
+# one test worker trains
+pytestmark = pytest.mark.xdist_group("known posteriors")
+
 LOW_UMI = 500
 
 

@@ -11,6 +11,9 @@ from scipy.special import entr
 
 import lowdepth as ld
 
+# one test worker trains
+pytestmark = pytest.mark.xdist_group("label transfer")
+
 LOW_UMI = 200
 METHODS = ["knn", "depth_matched", "posterior"]
 every_method = pytest.mark.parametrize("method", METHODS)

@@ -12,6 +12,9 @@ from helpers import CONTAINERS, assert_unchanged, counts_adata
 
 import lowdepth as ld
 
+# one test worker trains
+pytestmark = pytest.mark.xdist_group("query")
+
 FAST = {"accelerator": "cpu", "progress_bar": False}
 TRAINING = {"max_epochs": 3, "batch_size": 64, "n_latent": 4, "low_umi": 100, **FAST}
 LABELS = {"n_references": 100}

@@ -10,6 +10,9 @@ from scipy.stats import kstest
 import lowdepth as ld
 from lowdepth.tl._transfer import _typicality as module
 
+# one test worker trains
+pytestmark = pytest.mark.xdist_group("typicality")
+
 LOW_UMI = 200
 
 
