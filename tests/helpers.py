@@ -78,8 +78,8 @@ def _fingerprints(value, where):  # noqa: PLR0912  one branch for each kind of v
             yield from _fingerprints(value[key], f"{where}/{key}")
     elif isinstance(value, pd.DataFrame):
         yield where, (tuple(value.columns), value.columns.dtype)
-        for place in range(value.shape[1]):
-            yield from _fingerprints(value.iloc[:, place], f"{where}/{value.columns[place]}")
+        for name, column in value.items():
+            yield from _fingerprints(column, f"{where}/{name}")
         yield from _fingerprints(value.index, f"{where}/index")
     elif isinstance(value, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
         yield f"{where}.dtype", repr(value.dtype)

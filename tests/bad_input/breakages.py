@@ -85,6 +85,7 @@ def empty_cell(given):
 
 
 def backed(given):
+    given.adata.uns = {}  # whose tables take longest to write
     given.adata.write_h5ad(given.path)
     given.adata = ad.read_h5ad(given.path, backed="r")
 
