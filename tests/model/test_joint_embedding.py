@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from itertools import combinations
 
 import dask.array as da
@@ -44,6 +45,16 @@ def trained_upstream(preset, adata, seed=0):
 @pytest.fixture(scope="module", params=["paper", "denoise"])
 def model(request):
     return trained(request.param)
+
+
+def test_lightning_and_its_warnings_are_not_heard(caplog):
+    with caplog.at_level(logging.INFO), warnings.catch_warnings(action="always", record=True) as warned:
+        model = trained(n_latent=2, n_hidden=8)
+        model.get_latent_representation()
+    assert not [record for record in caplog.records if record.name.startswith("lightning")]
+    # what users see: Python shows deprecations to those whose own code they are in
+    assert not [warning for warning in warned if not issubclass(warning.category, DeprecationWarning)]
+    assert logging.getLogger("lightning.pytorch").level == logging.INFO
 
 
 @pytest.mark.parametrize("preset", UPSTREAM)

@@ -37,6 +37,7 @@ from ._interrupt import StopOnInterrupt
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._presets import hidden_units_for, resolve_preset
+from ._quiet import quiet_lightning
 from ._resume import ResumableTraining
 from ._schedule import TutorialSteps, drops_last, epochs_for
 from ._seed import random_state_kept
@@ -266,7 +267,7 @@ class JointEmbedding(SafelySaved):
         if self.module is not None:
             # a model that was trained or loaded is in evaluation mode, where scvi-tools skips the joint embedding
             self.module.train()
-        with stop.listening():
+        with quiet_lightning(), stop.listening():
             super().train(
                 max_epochs=max_epochs,
                 batch_size=batch_size,

@@ -11,6 +11,8 @@ import numpy as np
 import scvi
 import torch
 
+from ._quiet import quiet_lightning
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,7 +46,8 @@ def seeded(seed: int) -> Iterator[None]:
     variables = {name: os.environ.get(name) for name in VARIABLES}
     with random_state_kept():
         try:
-            scvi.settings.seed = seed
+            with quiet_lightning():  # which tells each seed
+                scvi.settings.seed = seed
             yield
         finally:
             scvi.settings._seed = scvi_seed

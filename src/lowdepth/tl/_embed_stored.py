@@ -16,7 +16,6 @@ from lowdepth._files import remove
 from lowdepth._keys import RefineKeys
 from lowdepth.model import JointEmbedding
 from lowdepth.model._divergence import TrainingDiverged, check_converged
-from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model._seed import seeded
 
 from ._cells._deep_cells import deep_and_shallow, warn_without_deep_cells
@@ -92,7 +91,7 @@ def embed_stored(
         deep_and_shallow(total_umi, low_umi)  # raises before the training rather than after it
     warn_without_deep_cells(total_umi, low_umi)
     checkpoint = _checkpoint(cells, {**params, "rng": seed})
-    with quiet_lightning(), seeded(seed):
+    with seeded(seed):
         model = JointEmbedding(cells, preset=params["preset"], n_latent=params["n_latent"], **model_kwargs)
         with _forgotten_if_diverged(checkpoint):
             model.train(
@@ -139,7 +138,7 @@ def _forgotten_if_diverged(checkpoint: Path) -> Iterator[None]:
 
 def _embed(cells: StoredCells, model: JointEmbedding, embeddings: Sequence[Any], lr: float) -> None:
     """Embed block by block."""
-    with tqdm(total=cells.n_obs, desc="embedding", disable=not cells.progress_bar) as bar:
+    with tqdm(total=cells.n_obs, desc="embedding", unit="cell", disable=not cells.progress_bar) as bar:
         for i, embedding in enumerate(embeddings):
             first = 0
             for block in cells.blocks(model.registry, i):

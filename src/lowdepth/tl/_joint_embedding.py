@@ -144,7 +144,6 @@ def joint_embedding(
     """
     from lowdepth.model import JointEmbedding, StoredCells  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._divergence import check_converged  # noqa: PLC0415
-    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
 
     from ._embed_stored import embed_stored, has_lazy_counts  # noqa: PLC0415
@@ -191,7 +190,7 @@ def joint_embedding(
         deep_and_shallow(depths, low_umi)  # raises before the training rather than after it
     warn_without_deep_cells(depths, low_umi)
 
-    with quiet_lightning(), _unchanged_on_error(adata), seeded(as_seed(rng)):
+    with _unchanged_on_error(adata), seeded(as_seed(rng)):
         adata = writable(adata, copy=copy)
         JointEmbedding.setup_anndata(adata, layer=layer, batch_key=batch_key)
         model = JointEmbedding(adata, preset=preset, n_latent=n_latent, **model_kwargs)

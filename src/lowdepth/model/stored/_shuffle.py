@@ -61,7 +61,9 @@ def shuffle(sources: Sequence[Source], path: Path, bytes_of_all: float, *, progr
         remove(path)
         zarr.open_group(path, mode="w", attributes=plan)
     pieces = np.array_split(np.random.default_rng(0).permutation(blocks), n_pieces)
-    with tqdm(total=sum(source.n_obs for source in sources), desc="shuffling", disable=not progress_bar) as bar:
+    with tqdm(
+        total=sum(source.n_obs for source in sources), desc="shuffling", unit="cell", disable=not progress_bar
+    ) as bar:
         for number, piece in enumerate(pieces):
             if not (path / f"dataset_{number}").exists():
                 _write(path, number, *_permuted(sources, piece, np.random.default_rng([0, number])))

@@ -157,8 +157,7 @@ def recommend_cutoff(
     >>> adata.obs["keep"].cat.categories.to_list()
     ['keep', 'flag', 'drop']
     """
-    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
+    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
 
@@ -184,11 +183,7 @@ def recommend_cutoff(
     total_umi = cells.total_umi
 
     seed = as_seed(rng)
-    with (
-        quiet_lightning(),
-        seeded(seed),
-        tqdm(total=len(grid), desc="recovery", disable=not progress_bar) as progress,
-    ):
+    with seeded(seed), tqdm(total=len(grid), desc="recovery", disable=not progress_bar) as progress:
         if label is None:
             label = clustered(cells, model, low_umi=low_umi, n_clusters=n_clusters, seed=seed)
         is_known = (total_umi >= low_umi) & (label.codes >= 0)

@@ -108,8 +108,7 @@ def recovery_curve(
     >>> curve.overall["depth"].to_list()
     [50.0, 200.0]
     """
-    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
+    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
 
@@ -129,11 +128,7 @@ def recovery_curve(
 
     seed = as_seed(rng)
     tables = {}
-    with (
-        quiet_lightning(),
-        seeded(seed),
-        tqdm(total=len(models) * len(grid), desc="recovery", disable=not progress_bar) as progress,
-    ):
+    with seeded(seed), tqdm(total=len(models) * len(grid), desc="recovery", disable=not progress_bar) as progress:
         for name, one in models.items():
             generator = np.random.default_rng(seed)
             cells, codes = labelled_deep_cells(cells_of[name], label, low_umi=low_umi)

@@ -84,8 +84,7 @@ def bias_point(
     >>> adata.uns["bias_point"]["point"].shape
     (8,)
     """
-    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.model._seed import seeded  # noqa: PLC0415
+    from lowdepth.model._seed import seeded  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
     from lowdepth.tl._cells._thinned_embedding import embed  # noqa: PLC0415
@@ -101,7 +100,7 @@ def bias_point(
     # one empty cell stands for all where the encoder sees nothing but counts
     twins = cells if model.module.encode_covariates else cells.take(np.arange(1))
     empty = twins._replace(counts=sp.csr_matrix(twins.counts.shape, dtype=twins.counts.dtype))
-    with quiet_lightning(), seeded(0):
+    with seeded(0):
         points, latent = embed(empty, model), embed(cells, model)
     distance = np.linalg.norm(latent - points, axis=1)
     unit = float(np.median(distance[deep]))

@@ -117,8 +117,7 @@ def thinning_stability(
     >>> bool(adata.obs["thinning_stability"].between(0, 1).all())
     True
     """
-    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.model._seed import seeded  # noqa: PLC0415
+    from lowdepth.model._seed import seeded  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.model._stand_in import registered_layer  # noqa: PLC0415
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
@@ -142,11 +141,7 @@ def thinning_stability(
     steps = [np.intersect1d(followed, np.flatnonzero(total_umi > depth)) for depth in path_depths]
 
     n_steps = n * (1 + sum(len(rows) > 0 for rows in steps))
-    with (
-        quiet_lightning(),
-        seeded(0),
-        tqdm(total=n_steps, desc="thinning", disable=not progress_bar) as progress,
-    ):
+    with seeded(0), tqdm(total=n_steps, desc="thinning", disable=not progress_bar) as progress:
         options = {"n": n, "generator": generator, "progress": progress}
         latent = embed(cells, model)
         mean, noise = thinned_moments(cells, np.full(adata.n_obs, HALF), model, **options)

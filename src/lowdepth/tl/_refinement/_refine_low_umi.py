@@ -121,8 +121,7 @@ def refine_low_umi(
     >>> adata.obsm["X_joint_embedding_refined"].shape
     (200, 8)
     """
-    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
+    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415  torch and scvi take seconds to import
     from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
 
@@ -140,7 +139,7 @@ def refine_low_umi(
     deep, shallow = deep_and_shallow(total_umi, low_umi)
 
     seed = as_seed(rng)
-    with quiet_lightning(), seeded(seed):
+    with seeded(seed):
         latent = cells.latent(model, deep)
         references, refined = compared(
             cells,
