@@ -169,6 +169,21 @@ def test_reports_an_unreadable_kept_file(server: Server, content: bytes, tmp_pat
     assert server.n_requests == 0
 
 
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_stands_where_the_folder_should(server: Server, tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match=r"could not be downloaded to .*file.*Not a directory"):
+        download(tmp_path / "file" / below)
+    assert (tmp_path / "file").read_text() == "mine"
+    assert server.n_requests == 0
+
+
+def test_the_folder_is_a_path(server: Server) -> None:
+    with pytest.raises(TypeError, match=r"str or an os\.PathLike object"):
+        download(5)
+    assert server.n_requests == 0
+
+
 def test_shows_progress(server: Server, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server.answers = [whole(content)]
     ld.datasets.gse310923_pbmc(tmp_path / "shown")
