@@ -46,7 +46,7 @@ class SplitKeys:
 class EmbeddingKeys:
     """Written by :func:`lowdepth.tl.joint_embedding`, :func:`lowdepth.tl.tsne` and :func:`lowdepth.tl.umap`."""
 
-    obsm: str
+    obsm: str = "X_joint_embedding"
 
     @property
     def uns(self) -> str:

@@ -31,8 +31,13 @@ def log_umi_axis(ax: Axes) -> None:
     """Give UMIs along x, on a logarithmic scale with numbers as people write them."""
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: umis(number)))
+    ax.xaxis.set_major_formatter(umi_format())
     ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def umi_format() -> FuncFormatter:
+    """Write the UMIs of a tick as people do."""
+    return FuncFormatter(lambda number, _: umis(number))
 
 
 def legend_above(ax: Axes, **options: Any) -> None:

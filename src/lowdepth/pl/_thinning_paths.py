@@ -8,14 +8,15 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from lowdepth._checks import one_of
 from lowdepth._docs import shared_docs
 from lowdepth._keys import StabilityKeys
 
 from ._background import deep_grey, depth_colors, ink
-from ._figure import finish, square_axes, umis
+from ._decoration import umi_format
+from ._figure import finish, square_axes
 from ._panels import check_layout, draw_panels, panel_data, panel_titles
 from ._path_data import thinning_paths_data
 
@@ -113,11 +114,7 @@ def thinning_paths(
         linewidths=0.6,
         zorder=3,
     )
-    bar = axes[0].figure.colorbar(stops, ax=axes, shrink=0.8, aspect=25, pad=0.02, format=FuncFormatter(_umis))
+    bar = axes[0].figure.colorbar(stops, ax=axes, shrink=0.8, aspect=25, pad=0.02, format=umi_format())
     bar.set_label("UMIs (large dot: the cell itself)")
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
     return finish(axes[0], show=show, return_fig=return_fig)
-
-
-def _umis(value: float, _: int) -> str:
-    return umis(value)

@@ -48,7 +48,7 @@ SINGLE_DOTS = 30
 def training(
     adata: AnnData,
     *,
-    key: str | Sequence[str] = EmbeddingKeys("X_joint_embedding").uns,
+    key: str | Sequence[str] = EmbeddingKeys().uns,
     metric: str = "loss",
     palette: Palette = None,
     names: Mapping[str, str] | None = None,

@@ -9,6 +9,7 @@ import numpy as np
 from anndata import AnnData
 
 from lowdepth._checks import one_of
+from lowdepth._keys import EmbeddingKeys
 from lowdepth.tl._joint_embedding import joint_embedding
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def embeddings(
                 progress_bar=False,
                 **training,
             )
-            return cells.obsm["X_joint_embedding"]
+            return cells.obsm[EmbeddingKeys.obsm]
 
         return embed
 
