@@ -25,7 +25,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from label_transfer import calibration_error
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 import lowdepth as ld
 
@@ -103,7 +103,13 @@ def run(seed: int, options: argparse.Namespace) -> dict[str, Any]:
     adata = ad.read_h5ad(options.data)
     ld.pp.emulate_low_depth(adata, rng=seed)
     model = ld.tl.joint_embedding(
-        adata, batch_key=options.batch_key, max_epochs=options.epochs, accelerator="cpu", rng=seed, progress_bar=False
+        adata,
+        batch_key=options.batch_key,
+        max_epochs=options.epochs,
+        accelerator="cpu",
+        rng=seed,
+        progress_bar=False,
+        train_size=options.train_size,
     )
     said = labelled(adata, model, seed, options)
     ld.tl.label_transfer(
@@ -113,11 +119,15 @@ def run(seed: int, options: argparse.Namespace) -> dict[str, Any]:
     groups = dict(pair.split("=") for pair in options.groups)
     tables = {"depth": by_depth(said, votes.astype({"predicted": str}), groups)}
     tables["detection"] = detection(adata, model, seed, options)
+    truth, predicted = said["truth"].to_numpy(), said["predicted"].to_numpy()
+    right = {"accuracy": accuracy_score(truth, predicted), "balanced": balanced_accuracy_score(truth, predicted)}
+    tables["labels"] = pd.DataFrame(right, index=["all cells"])
     return {name: table.astype(float).to_dict("index") for name, table in tables.items()}
 
 
 def cached(seed: int, options: argparse.Namespace) -> dict[str, pd.DataFrame]:
-    path = options.runs / f"confidence-{options.method}-{options.data.stem}-{options.epochs}-seed{seed}.json"
+    name = f"{options.method}-{options.data.stem}-{options.epochs}-{options.train_size}"
+    path = options.runs / f"confidence-{name}-seed{seed}.json"
     if not path.exists():
         options.runs.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(run(seed, options)))
@@ -149,6 +159,7 @@ def main() -> None:
     parser.add_argument("--method", default="posterior", choices=["knn", "depth_matched", "posterior"])
     parser.add_argument("--groups", nargs="*", default=[], metavar="TYPE=GROUP", help="types that count as one")
     parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--train-size", type=float, default=1.0, help="below 1, confidences are learnt on the rest")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/runs"))
     parser.add_argument("--time", action="store_true", help="only this: seconds for 200,000 cells")

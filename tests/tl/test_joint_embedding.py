@@ -30,6 +30,7 @@ def test_slots():
         "max_epochs": 1,
         "batch_size": 32,
         "lr": 0.004,
+        "train_size": 1.0,
         "n_devices": 1,
         "rng": 0,
     }

@@ -205,8 +205,9 @@ class JointEmbedding(SafelySaved):
         lr
             Learning rate of Adam.
         train_size
-            Share of the cells to train on. The cells to embed are at hand, so holding some out
-            only serves a validation curve or early stopping.
+            Share of the cells to train on. The cells to embed are at hand, so holding some out only serves a
+            validation curve, early stopping, or confidences that are learnt on cells new to the model, see
+            :func:`lowdepth.tl.label_transfer`.
         plan_kwargs
             Arguments of :class:`scvi.train.TrainingPlan`.
         datasplitter_kwargs

@@ -98,6 +98,7 @@ def embed_stored(
                 max_epochs=params["max_epochs"],
                 batch_size=params["batch_size"],
                 lr=params["lr"],
+                train_size=params["train_size"],
                 accelerator=accelerator,
                 enable_progress_bar=cells.progress_bar,
                 checkpoint=checkpoint,

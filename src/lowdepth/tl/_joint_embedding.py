@@ -39,6 +39,7 @@ def joint_embedding(
     max_epochs: int | None = None,
     batch_size: int = 512,
     lr: float = 0.004,
+    train_size: float = 1.0,
     accelerator: str = "auto",
     devices: int | list[int] | str = "auto",
     num_nodes: int = 1,
@@ -87,6 +88,9 @@ def joint_embedding(
         Cells per optimiser step, on each device.
     lr
         Learning rate of Adam.
+    train_size
+        Share of the cells to train on. All cells are embedded; with 0.9 the losses of the others are in the history,
+        and :func:`lowdepth.tl.label_transfer` calibrates on those among them that are deep.
     accelerator
         ``"cpu"``, ``"gpu"``, ``"mps"`` or ``"auto"``, as Lightning has it.
     devices, num_nodes, strategy
@@ -160,6 +164,7 @@ def joint_embedding(
         "max_epochs": max_epochs,
         "batch_size": batch_size,
         "lr": lr,
+        "train_size": train_size,
         **seed_record(rng),
         **model_kwargs,
     }
@@ -198,6 +203,7 @@ def joint_embedding(
             max_epochs=max_epochs,
             batch_size=batch_size,
             lr=lr,
+            train_size=train_size,
             accelerator=accelerator,
             devices=devices,
             num_nodes=num_nodes,

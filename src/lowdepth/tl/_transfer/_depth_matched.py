@@ -10,7 +10,6 @@ from lowdepth.tl._cells._depth_bins import bin_of
 from lowdepth.tl._cells._neighbor_index import NeighborIndex
 
 from ._evidence import Evidence, HeldOut, log_votes, without_own
-from ._material import MOST_HELD_OUT
 
 if TYPE_CHECKING:
     from scvi.model.base import BaseModelClass
@@ -31,16 +30,16 @@ def depth_matched(
 
     Each reference is thinned to depths of the bin's query cells and embedded by the same encoder, so that the
     noise is the same on both sides. Copies vote for the type of their cell, ``n_neighbors`` times as many as there
-    are copies of a cell. They are the held-out cells as well: each is judged by the copies of other cells.
+    are copies of a cell. Held-out cells are judged by the copies of other cells.
     """
     references = material.references
     n_references = len(references.cells)
     n_copies = int(np.clip(COPIES_PER_BIN // n_references, 1, MOST_COPIES))
     n_votes = min(n_neighbors, n_references - 1) * n_copies
-    umis = material.query.total_umi
-    bins = bin_of(umis, material.edges)
+    umis, rows = material.query.total_umi, material.rows
+    bins, judged_bins = bin_of(umis, material.edges), bin_of(material.held_out.total_umi, material.edges)
     log_probability = np.empty((len(umis), len(material.frequencies)))
-    rows, held_out, held_out_umi = [], [], []
+    of_held_out = np.empty((len(rows), len(material.frequencies)))
     for depth_bin in range(len(material.edges)):
         own = np.flatnonzero(bins == depth_bin)
         voters = np.tile(references.cells, n_copies)
@@ -48,16 +47,12 @@ def depth_matched(
         copies, voters = material.reference.thinned(voters, depth, generator)
         weight = references.weight[np.searchsorted(references.cells, voters)]
         ballot = material.codes[voters], weight, material.frequencies
-        places = copies.embedded(model)
-        index = NeighborIndex(places)
+        index = NeighborIndex(copies.embedded(model))
         log_probability[own] = log_votes(index.nearest(material.query_latent[own], n_votes), *ballot)
 
-        n_judged = min(len(voters), -(-MOST_HELD_OUT // len(material.edges)))
-        judged = generator.choice(len(voters), n_judged, replace=False, p=weight / weight.sum())
-        near = index.nearest(places[judged], min(n_votes + n_copies, len(voters)))
-        near = without_own(near, voters[near] == voters[judged, np.newaxis], n_votes)
-        rows.append(voters[judged])
-        held_out.append(log_votes(near, *ballot))
-        held_out_umi.append(copies.total_umi[judged])
-    judgement = Evidence(np.concatenate(held_out), np.concatenate(held_out_umi))
-    return HeldOut(np.concatenate(rows), judgement), Evidence(log_probability, umis)
+        judged = np.flatnonzero(judged_bins == depth_bin)
+        if len(judged):
+            near = index.nearest(material.held_out_latent[judged], min(n_votes + n_copies, len(voters)))
+            near = without_own(near, voters[near] == rows[judged, np.newaxis], n_votes)
+            of_held_out[judged] = log_votes(near, *ballot)
+    return HeldOut(rows, Evidence(of_held_out, material.held_out.total_umi)), Evidence(log_probability, umis)

@@ -65,7 +65,9 @@ def label_transfer(
     Their probabilities are calibrated: reference cells are thinned to the depths of the query
     cells and predicted without themselves; a correction of each method's evidence, of few
     parameters that depend on depth and type, is fitted to how often that was right. Labels of
-    query cells are never used. Types may be more or less frequent among the query cells: their
+    query cells are never used. A model is a little surer of cells that it was trained on: where its
+    training held out 500 of the reference cells or more (``train_size=0.9``), calibration is by
+    these alone. Types may be more or less frequent among the query cells: their
     frequencies are estimated for each bin of depths (expectation maximisation of Saerens et al.
     2002, Neural Computation) and corrected for, where they differ beyond doubt. That takes
     ``"posterior"`` where a type has a few reference cells only, which are outvoted in the other
@@ -119,7 +121,7 @@ def label_transfer(
     ``adata.obs["label_transfer"]`` : categorical, missing where nothing can be said
     ``adata.obs["label_transfer_confidence"]`` : probability of that label, 1 for reference cells
     ``adata.obs["label_transfer_entropy"]`` : entropy of the probabilities in nats
-    ``adata.obs["label_transfer_typicality"]`` : with a model, a p-value for each query cell, NaN in the others
+    ``adata.obs["label_transfer_typicality"]`` : with a model, a share for each query cell, NaN in the others
     ``adata.obsm["label_transfer_probability"]`` : ``n_obs`` by types, float32; NaN where nothing can be said
     ``adata.uns["label_transfer"]`` : ``categories``, the types in the order of these columns; ``params`` with
     the ``method``; and with a model

@@ -9,6 +9,8 @@ import numpy as np
 from lowdepth.tl._cells._depth_bins import depth_edges
 from lowdepth.tl._refinement._references import choose_references
 
+from ._unseen_cells import to_calibrate_on
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scvi.model.base import BaseModelClass
@@ -72,10 +74,8 @@ def gather(
         Of the choice and the thinning.
     """
     generator = np.random.default_rng(seed)
-    n_cells = len(codes)
-    rows = np.tile(
-        generator.permutation(n_cells)[:MOST_HELD_OUT], int(np.clip(MOST_HELD_OUT // n_cells, 1, MOST_COPIES))
-    )
+    rows = generator.permutation(to_calibrate_on(reference.obs.index, model))[:MOST_HELD_OUT]
+    rows = np.tile(rows, int(np.clip(MOST_HELD_OUT // len(rows), 1, MOST_COPIES)))
     held_out, rows = reference.thinned(rows, generator.choice(query.total_umi, len(rows)), generator)
     reference_latent = reference.embedded(model)
     return Material(
@@ -88,6 +88,6 @@ def gather(
         rows,
         choose_references(reference_latent, n_references, seed),
         codes,
-        np.bincount(codes, minlength=n_types) / n_cells,
+        np.bincount(codes, minlength=n_types) / len(codes),
         depth_edges(query.total_umi),
     )

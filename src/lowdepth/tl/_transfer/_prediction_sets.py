@@ -49,8 +49,9 @@ def prediction_sets(
     hold 2 / alpha cells of the type; a type of fewer than 1 / alpha - 1 held-out cells takes the threshold of all types
     together.
 
-    It holds for cells that are like deep cells, thinned. Real shallow droplets differ from these (ambient RNA, damage),
-    and the model knows the deep cells from its training: a few points are missed at the lowest depths.
+    It holds for cells that are like deep cells, thinned. Real shallow droplets differ from these (ambient RNA, damage).
+    A model that was trained on all deep cells knows them, and sets miss a few points at the lowest depths; train with
+    ``train_size=0.9`` for sets that do not.
 
     A set of many types is the honest "cannot tell". A set can be empty too. Where the transfer is right
     more often than 1 - alpha, it says that the cell is less like each type than all but a few held-out

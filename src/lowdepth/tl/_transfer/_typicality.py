@@ -26,8 +26,9 @@ CELLS_AT_A_TIME = 10_000
 def typicality(material: Material) -> NDArray[np.float64]:
     """Give the share of held-out cells of a query cell's depth that lie as far from the reference cells.
 
-    That is a p-value of "the cell is of a type that the reference has". The distance is the mean one in the
-    embedding to the nearest reference cells, without a held-out cell's own.
+    That is a p-value of "the cell is of a type that the reference has", where the held-out cells are new to the model;
+    those that it was trained on lie closer together. The distance is the mean one in the embedding to the nearest
+    reference cells, without a held-out cell's own.
     """
     index = NeighborIndex(material.reference_latent)
     n_nearest = min(N_NEAREST, len(material.codes) - 1)
