@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scvi.external.joint_embedding_scvi import _utils as theirs
 
-from lowdepth.model._objective import cross_correlation, sample_keep, variance_hinge
+from lowdepth.model._objective import compare_views, cross_correlation, sample_keep, variance_hinge
 
 
 def embeddings(n_obs, n_latent, seed, spread=1.0):
@@ -36,6 +36,17 @@ def test_cross_correlation_in_float32():
     ours, expected = cross_correlation(*views), theirs.cross_correlation_loss(*views, return_components=True)
     torch.testing.assert_close(ours.invariance, expected["invariance"], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(ours.redundancy, expected["redundancy"], rtol=1e-4, atol=1e-6)
+
+
+def test_views_are_compared_by_name():
+    one, other = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
+    parts = cross_correlation(one, other)
+    assert compare_views(one, other, 0.5) == {
+        "cco_loss": parts.invariance + 0.5 * parts.redundancy,
+        "cco_invariance": parts.invariance,
+        "cco_redundancy": parts.redundancy,
+        "variance_loss": variance_hinge(torch.cat([one, other], dim=1)),
+    }
 
 
 def test_collapsed_dimensions_have_no_correlation():

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
 from lowdepth.tl._score._confusion import confusion, macro_f1
+from lowdepth.tl._score._predictions import Predictions
 from lowdepth.tl._score._recovery import overall_recovery, recovery_per_depth, recovery_per_type
+from lowdepth.tl._score._score_tables import ScoredCells, score_tables
 
 NAMES = np.array(["B", "NK", "T", "none"])
 predictions = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40).map(
@@ -56,3 +58,26 @@ def test_the_order_of_the_cells_does_not_matter(both, random):
         recovery_per_depth(*both[:, cells], umis[cells], low_umi=500, **bootstrap()) for cells in (slice(None), order)
     )
     assert ours.equals(theirs)
+
+
+@given(predictions)
+def test_intervals_are_shares(both):
+    found = overall_recovery(*both, **bootstrap()) | macro_f1(*both, **bootstrap())
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        assert 0 <= found[f"{name}_low"] <= found[f"{name}_high"] <= 1
+
+
+@given(predictions)
+def test_the_curve_ends_at_the_accuracy(both):
+    truth, predicted = both
+    one = np.ones(len(truth))
+    tables = score_tables(
+        ScoredCells(truth, NAMES, 100 * one, batch=None),
+        Predictions(predicted, 0.5 * one),
+        low_umi=500,
+        n_bootstrap=0,
+        generator=np.random.default_rng(0),
+        other_generator=np.random.default_rng(0),
+    )
+    # all are equally sure, so that any share of them is right as often as all are
+    np.testing.assert_allclose(tables["risk_coverage"]["accuracy"], tables["overall"]["accuracy"][0])
