@@ -17,6 +17,7 @@ import argparse
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import distributed
@@ -29,6 +30,8 @@ BATCH = 512
 EPOCHS = 25
 """The fewest that the default trains for, and what it takes from 47,000 cells on."""
 BYTES_OF_A_COUNT = 8
+BYTES_OF_A_CELL = 5 * 8
+"""In memory out of core: batch, label, position, depth, and where its counts begin."""
 
 
 def sent_in_a_step(n_genes: int) -> dict[str, int]:
@@ -47,18 +50,19 @@ def sent_in_a_step(n_genes: int) -> dict[str, int]:
 
 def on_one_machine(rates: pd.DataFrame, cells: float, options: argparse.Namespace) -> dict[str, float]:
     simulate, convert, memory, epoch = (rates.loc[part] for part in ("simulate", "convert", "memory", "epoch"))
-    label = rates.loc[["label"]].iloc[-1]
+    label = rates.loc[["label"]]
+    seconds_to_label, _ = np.polyfit(label["cells"], label["cpu s"], 1)  # without what it takes for any number
     speed = options.speed * epoch["cpu cells/s"] / memory["cpu cells/s"]
-    label_hours = cells / label["cpu cells/s"] / 3600
     return {
         "counts in memory, GB": cells * simulate["non-zeros a cell"] * BYTES_OF_A_COUNT / 1e9,
         "store, GB": cells * simulate["disk GB"] / simulate["cells"],
         "shuffled, and read in an epoch, GB": cells * convert["disk GB"] / convert["cells"],
+        "arrays in memory that grow with the cells, GB": cells * BYTES_OF_A_CELL / 1e9,
         "shuffling, core hours": cells / convert["cells"] * convert["cpu s"] / 3600,
         f"{EPOCHS} epochs out of core, core hours": cells * EPOCHS / speed * options.cores / 3600,
         f"{EPOCHS} epochs, days on {options.cores} cores": cells * EPOCHS / speed / 86_400,
         "disk to keep up, MB/s": speed * convert["disk GB"] * 1e3 / convert["cells"],
-        "embedding, refinement and labels, core hours": label_hours,
+        "embedding, refinement and labels, core hours": cells * seconds_to_label / 3600,
         "steps": cells * EPOCHS / BATCH,
     }
 

@@ -145,6 +145,11 @@ def test_same_draw_for_all_chunkings(container, chunks):
             np.testing.assert_array_equal(dense(thinned), expected)
 
 
+def test_tasks_of_all_blocks_are_put_together_once():
+    thinned = thin_counts(da.from_array(COUNTS, chunks=(7, 40)), KEEP, KEY)
+    assert len(thinned.dask.layers) == 1  # or dask would do it for each block that is computed alone
+
+
 @pytest.mark.parametrize("container", ["ndarray", "csr_matrix"])
 def test_same_draw_for_any_number_of_threads(container):
     counts = CONTAINERS[container](COUNTS)

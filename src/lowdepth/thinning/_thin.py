@@ -116,14 +116,17 @@ def _thin_dask(
         (top, _), (left, _) = block_info[0]["array-location"]
         return _thin(block, keep[:, 0], overdispersion[0], key, (origin[0] + top, origin[1] + left))
 
-    from dask.array import from_array  # noqa: PLC0415  whoever has a dask array has dask
+    from dask import optimize  # noqa: PLC0415  whoever has a dask array has dask
+    from dask.array import from_array  # noqa: PLC0415
 
     # as arrays with the same chunks: a worker gets its own cells' probabilities, not those of all cells
     rows, columns = counts.chunks
-    return counts.map_blocks(
+    thinned = counts.map_blocks(
         thin_block,
         from_array(keep[:, np.newaxis], chunks=(rows, 1)),
         from_array(overdispersion[np.newaxis], chunks=(1, columns)),
         dtype=counts.dtype,
         meta=counts._meta,
     )
+    # now, or each block that is computed alone makes dask go through the tasks of all blocks, time and again
+    return optimize(thinned)[0]
