@@ -9,6 +9,7 @@ that were simulated stay in ``--folder``.
 
 - simulate: the store that the others read, written in blocks;
 - convert: the shuffle before the first training;
+- read: the minibatches of an epoch out of core, without a training;
 - memory: an epoch of ``--memory-cells`` of the cells in memory, beside which the next one is read;
 - epoch: an epoch out of core, with the same network; start-up and first minibatches do not count for its cells/s;
 - thin: to depths from 100 to 10,000 UMIs, into a new layer of the store;
@@ -30,6 +31,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +141,14 @@ def in_memory(options: argparse.Namespace, store: Path) -> dict[str, float]:
     return {"cells": adata.n_obs, **train(adata, options)[1]}
 
 
+def read(options: argparse.Namespace, store: Path) -> dict[str, float]:
+    cells = stored(store)
+    stream = cells.stream(cells.registry, batch_size=512, train_size=1.0)
+    start = now()
+    n_cells = sum(minibatch["X"].n_obs for minibatch in islice(stream.train_dataloader(), options.minibatches))
+    return dict(zip(("cells/s", "cpu cells/s"), n_cells / (now() - start), strict=True))
+
+
 def epoch(options: argparse.Namespace, store: Path) -> dict[str, float]:
     model, speeds = train(stored(store), options)
     model.save(store.with_suffix(".model"), overwrite=True)
@@ -231,7 +241,15 @@ def resume(options: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame(rows).rename_axis("seed")
 
 
-PARTS = {"simulate": simulate, "convert": convert, "memory": in_memory, "epoch": epoch, "thin": thin, "label": label}
+PARTS = {
+    "simulate": simulate,
+    "convert": convert,
+    "read": read,
+    "memory": in_memory,
+    "epoch": epoch,
+    "thin": thin,
+    "label": label,
+}
 
 
 def measure(part: str, options: argparse.Namespace, store: Path, *arguments: float) -> dict[str, Any]:
