@@ -18,8 +18,9 @@ def rescue(adata):
     ld.tl.label_transfer(adata, "cell_type", model=model, low_umi=LOW_UMI, n_neighbors=5, rng=0)
 
 
-# mudata 0.4 drops columns in a way that pandas 3.1 deprecates
+# mudata 0.4 drops columns in a way that pandas 3.1 deprecates, and renames them in one that pandas 2 warns of
 @pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
+@pytest.mark.filterwarnings(r"ignore:\s*A value is trying to be set on a copy")
 def test_the_rna_modality_of_mudata(tmp_path):
     mudata = pytest.importorskip("mudata")
     rna, alone = counts_adata(90), counts_adata(90)
