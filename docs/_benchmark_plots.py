@@ -72,11 +72,11 @@ def _dots(ax: Axes, rows: Sequence[Row], column: int, shift: float = 0.0, **look
 
 
 def _panels(rows: Sequence[Row], n_panels: int, height: float) -> list[Axes]:
-    figure, axes = plt.subplots(1, n_panels, figsize=(8.2, 0.9 + height * len(rows)), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, n_panels, figsize=(6.6, 0.9 + height * len(rows)), sharey=True, layout="constrained")
     for ax in axes:
         ax.grid(axis="x", alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set_yticks(range(len(rows)), [fill(row.name, 28) for row in rows])
+    axes[0].set_yticks(range(len(rows)), [fill(row.name, 24) for row in rows])
     axes[0].invert_yaxis()
     figure.get_layout_engine().set(wspace=0.06)
     return list(axes)
@@ -98,7 +98,7 @@ def accuracy(rows: Sequence[Row]) -> None:
 
 def label_transfer(rows: Sequence[Row]) -> None:
     """Show how many labels are right, and how far confidences are off."""
-    axes = _panels(rows, 2, 0.34)
+    axes = _panels(rows, 2, 0.42)
     for ax, column, title in zip(axes, (1, 2), ("balanced accuracy", "calibration error (ECE)"), strict=True):
         for kind, color, marker in (("lowdepth", BLUE, "o"), ("others", ORANGE, "s")):
             of_kind = [row if row.name.startswith("lowdepth") == (kind == "lowdepth") else _no(row) for row in rows]
@@ -123,11 +123,11 @@ def calibration_by_depth(rows: Sequence[Row]) -> None:
 def speed(rows: Sequence[Row]) -> None:
     """Show each figure by itself: they have other units."""
     methods = ["scvi-tools", 'lowdepth "paper"', 'lowdepth "denoise"']
-    figure, axes = plt.subplots(1, len(rows), figsize=(8.2, 2.3), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(rows), figsize=(6.6, 2.3), sharey=True, layout="constrained")
     for ax, row in zip(axes, rows, strict=True):
         bars = ax.barh(methods, row.mean, color=[ORANGE, BLUE, BLUE])
         ax.bar_label(bars, [f"{value:,.0f}" for value in row.mean], padding=3)
-        ax.set(xlabel=fill(row.name, 20), xticks=[], xlim=(0, 1.35 * row.mean.max()))
+        ax.set(xlabel=fill(row.name, 18), xticks=[], xlim=(0, 1.35 * row.mean.max()))
         ax.spines[["top", "right", "bottom"]].set_visible(False)
     axes[0].invert_yaxis()
     figure.get_layout_engine().set(wspace=0.04)

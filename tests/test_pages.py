@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 from functools import reduce
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import lowdepth as ld
@@ -41,3 +43,17 @@ def test_code_calls_what_is_there(page):
 def test_the_gallery_shows_every_plot():
     shown = {name for code in code_of(ROOT / "docs" / "gallery.md") for name, _ in calls_of(code)}
     assert {f"pl.{name}" for name in ld.pl.__all__} <= shown
+
+
+def test_plots_find_the_numbers_of_their_tables(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    plots = importlib.import_module("_benchmark_plots")
+    asked_for = {
+        mark["name"]: plots.last_table(text[: mark.start()])
+        for page in PAGES
+        for text in [page.read_text()]
+        for mark in plots.ASKED_FOR.finditer(text)
+    }
+    assert asked_for.keys() == plots.PLOTS.keys()
+    for rows in asked_for.values():
+        assert all(np.isfinite(row.mean).any() for row in rows)
