@@ -204,3 +204,9 @@ def test_choices():
     _checks.one_of("preset", "paper", ["paper", "scvi"])
     with pytest.raises(ValueError, match=r"there is no preset 'papper' in the choices .*did you mean 'paper'\?"):
         _checks.one_of("preset", "papper", ["paper", "scvi"])
+
+
+@pytest.mark.parametrize("given", ["cells.h5ad", {"rna": 1}], ids=type)
+def test_other_things_than_an_anndata(given):
+    with pytest.raises(TypeError, match=rf"`adata` is a {type(given).__name__}; expected an AnnData"):
+        _checks.get_counts(given, None)

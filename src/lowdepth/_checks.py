@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from fast_array_utils import types
 from fast_array_utils.numba import njit
 from fast_array_utils.stats import sum as array_sum
@@ -21,7 +22,6 @@ from ._sparse_structure import check_structure
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -55,6 +55,12 @@ def get_counts(adata: AnnData, layer: str | None) -> Any:
 
     A dask array stays lazy: each of its blocks is checked when it is computed.
     """
+    if not isinstance(adata, AnnData):
+        msg = (
+            f"`adata` is a {type(adata).__name__}; expected an AnnData: read a file with `anndata.read_h5ad`, "
+            "or pass one modality or table, e.g. `mdata['rna']`"
+        )
+        raise TypeError(msg)
     if layer is not None and layer not in adata.layers:
         raise KeyError(_missing("layer", layer, [name for name in adata.layers if name is not None], "adata.layers"))
     counts = adata.layers.get(layer)

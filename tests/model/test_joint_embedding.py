@@ -57,6 +57,15 @@ def test_lightning_and_its_warnings_are_not_heard(caplog):
     assert logging.getLogger("lightning.pytorch").level == logging.INFO
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("n_hiden", "n_hidden"), ("n_epochs", "max_epochs"), ("encoder_inputs", "encoder_input")]
+)
+def test_a_setting_with_a_slip_in_its_name(name, meant):
+    adata = counts_adata(20)
+    with assert_unchanged(adata), pytest.raises(TypeError, match=rf"no setting '{name}'.*did you mean '{meant}'\?"):
+        ld.tl.joint_embedding(adata, max_epochs=1, low_umi=50, **{name: 1})
+
+
 @pytest.mark.parametrize("preset", UPSTREAM)
 def test_preset_trains_as_scvi_tools_does(preset):
     with same_thinning():

@@ -36,6 +36,7 @@ from ._fading import FadingReconstruction
 from ._interrupt import StopOnInterrupt
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
+from ._options import check_options
 from ._presets import hidden_units_for, resolve_preset
 from ._quiet import quiet_lightning
 from ._resume import ResumableTraining
@@ -123,6 +124,7 @@ class JointEmbedding(SafelySaved):
         reconstruction_epochs = settings.pop("reconstruction_epochs", None)
         fades = settings.get("denoising_weight", 0) > 0 and "reconstruction_weight" not in settings
         self.reconstruction_epochs = reconstruction_epochs if fades else None
+        check_options(settings)
         self.cells = adata if isinstance(adata, StoredCells) else None
         if self.cells is None:
             super().__init__(adata, registry, **settings)
