@@ -14,6 +14,7 @@ from lowdepth._checks import at_least, one_of, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import TransferKeys, colors_key
 from lowdepth._random import seed_record
+from lowdepth._record import given
 
 from ._transfer_by_votes import transfer_by_votes
 
@@ -190,7 +191,7 @@ def label_transfer(
             rng=rng,
             **options,
         )
-        params |= {name: value for name, value in options.items() if value is not None} | seed_record(rng)
+        params |= given(options) | seed_record(rng)
     if isinstance(reference, str):
         params["reference"] = reference
 

@@ -35,8 +35,8 @@ def map_query(
     min_shared: float = 0.5,
     key_added: str = "X_joint_embedding",
     transfer: str = "label_transfer",
-    rng: Rng = 0,
     progress_bar: bool = True,
+    rng: Rng = 0,
     **transfer_kwargs: Any,
 ) -> BaseModelClass:
     """Embed new cells with a trained model, and label them by its reference.
@@ -78,9 +78,9 @@ def map_query(
         Key in ``obsm``; the record in ``uns`` has the same name without ``"X_"``.
     transfer
         Name of the label slots, the ``key_added`` of :func:`lowdepth.tl.label_transfer`.
-    {rng}
     progress_bar
         Show the progress of the surgery.
+    {rng}
     **transfer_kwargs
         Further ones of :func:`lowdepth.tl.label_transfer`, e.g. ``method``.
 

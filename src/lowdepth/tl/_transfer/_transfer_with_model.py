@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model._seed import as_seed, seeded
 from lowdepth.tl._cells._depth_bins import bin_of
 from lowdepth.tl._cells._model_cells import ModelCells
@@ -70,7 +69,7 @@ def transfer_with_model(
 
     seed = as_seed(rng)
     generator = np.random.default_rng((seed, 1))  # another stream than that of the held-out cells
-    with quiet_lightning(), seeded(seed):
+    with seeded(seed):
         material = gather(
             query, labelled, model, codes=cells.codes, n_types=len(n_cells), n_references=n_references, seed=seed
         )
