@@ -105,6 +105,7 @@ def simulate(options: argparse.Namespace, store: Path) -> dict[str, float]:
     for block in simulated(options):
         obs.append(block.obs)
         if counts is None:
+            block.X.indptr = block.X.indptr.astype(np.int64)  # the dtype of the whole store, of 2**31 counts or more
             block.write_zarr(part)
             counts = ad.io.sparse_dataset(zarr.open_group(part, use_consolidated=False)["X"])
         else:
