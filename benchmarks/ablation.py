@@ -12,7 +12,6 @@ of a table in ``benchmarks/results`` and not repeated: these are hours of work, 
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 import anndata as ad
 import pandas as pd
 from ablation_variants import VARIANTS
+from real_cells import parser_for
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -28,6 +28,8 @@ from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model._seed import seeded
 
 if TYPE_CHECKING:
+    import argparse
+
     from ablation_variants import Variant
 
 SCORES = ("amortised", "refined", "posterior")
@@ -100,14 +102,8 @@ def row(runs: pd.DataFrame, default: pd.DataFrame) -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--label-key", default="cell_type")
-    parser.add_argument("--batch-key")
-    parser.add_argument("--low-umi", type=float, default=1000)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = parser_for(__doc__)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
-    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--accelerator", default="cpu")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")

@@ -11,7 +11,6 @@ A finished run is kept in ``--runs`` and not repeated, so the command can be int
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +19,13 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import scvi
+from real_cells import parser_for
 
 import lowdepth as ld
 from lowdepth.model._seed import seeded
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 TUTORIAL = {"n_latent": 32, "gene_likelihood": "nb"}
@@ -113,14 +114,8 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--label-key", default="cell_type")
-    parser.add_argument("--batch-key")
-    parser.add_argument("--low-umi", type=float, default=1000)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = parser_for(__doc__)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/runs"))

@@ -15,7 +15,6 @@ confidence, and of the size of the set. Thinned clean cells are easier than real
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
@@ -25,11 +24,14 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from label_transfer import calibration_error
+from real_cells import parser_for
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 import lowdepth as ld
 
 if TYPE_CHECKING:
+    import argparse
+
     from scvi.model.base import BaseModelClass
 
 ALPHA = 0.1
@@ -151,16 +153,10 @@ def time_transfer() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--label-key", default="cell_type")
-    parser.add_argument("--batch-key")
-    parser.add_argument("--low-umi", type=float, default=1000)
+    parser = parser_for(__doc__, required=())
     parser.add_argument("--method", default="posterior", choices=["knn", "depth_matched", "posterior"])
     parser.add_argument("--groups", nargs="*", default=[], metavar="TYPE=GROUP", help="types that count as one")
-    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--train-size", type=float, default=1.0, help="below 1, confidences are learnt on the rest")
-    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/runs"))
     parser.add_argument("--time", action="store_true", help="only this: seconds for 200,000 cells")
     options = parser.parse_args()

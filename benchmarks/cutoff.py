@@ -12,7 +12,6 @@ leakage of the embeddings of ``accuracy.py``, of all cells. A finished run is ke
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +20,14 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from accuracy import embed
+from real_cells import parser_for
 from scipy.stats import binomtest
 from sklearn.neighbors import KNeighborsClassifier
 
 import lowdepth as ld
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 PRESETS = ("scvi", "paper", "denoise")
@@ -168,14 +169,8 @@ def summary(runs: pd.DataFrame, curves: pd.DataFrame, target: float) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--label-key", default="cell_type")
-    parser.add_argument("--batch-key")
-    parser.add_argument("--low-umi", type=float, default=1000)
+    parser = parser_for(__doc__)
     parser.add_argument("--target", type=float, default=0.8)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--accelerator", default="cpu")
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/runs"))

@@ -10,15 +10,18 @@ over draws and seeds, and in how many of these it did anything.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from real_cells import parser_for
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 import lowdepth as ld
+
+if TYPE_CHECKING:
+    import argparse
 
 METHODS = ("depth_matched", "posterior")
 SHALLOW_CELLS = 3000
@@ -55,15 +58,9 @@ def run(seed: int, options: argparse.Namespace) -> list[tuple[object, ...]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--label-key", default="cell_type")
-    parser.add_argument("--batch-key")
-    parser.add_argument("--low-umi", type=float, default=1000)
-    parser.add_argument("--epochs", type=int, default=25)
+    parser = parser_for(__doc__, seeds=2)
     parser.add_argument("--references", type=int, nargs="+", default=[300, 600, 1500])
     parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     rows = [row for seed in range(options.seeds) for row in run(seed, options)]
     changes = pd.DataFrame(rows, columns=["deep cells", "method", "corrected", "accuracy", "balanced"])

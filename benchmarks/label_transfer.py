@@ -10,7 +10,6 @@ thinned and are clean, so read the differences, not the levels. A finished run i
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 import scanpy as sc
 import scvi
+from real_cells import parser_for
 from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -31,6 +31,7 @@ import lowdepth as ld
 from lowdepth.model._seed import seeded
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 EPOCHS, BATCH = 25, 512
@@ -205,14 +206,8 @@ def run_seed(seed: int, options: argparse.Namespace) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--label-key", default="cell_type")
-    parser.add_argument("--batch-key")
-    parser.add_argument("--low-umi", type=float, default=1000)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = parser_for(__doc__, epochs=EPOCHS)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/runs"))
     options = parser.parse_args()
     runs = pd.concat([run_seed(seed, options) for seed in range(options.seeds)])

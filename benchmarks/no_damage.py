@@ -17,16 +17,16 @@ A refined embedding has no decoder of its own, and leaves deep cells as they are
 
 from __future__ import annotations
 
-import argparse
 import json
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import scanpy as sc
+from real_cells import parser_for
 from scib_metrics import ilisi_knn
 from scib_metrics.benchmark import Benchmarker
 from scib_metrics.nearest_neighbors import NeighborsResults
@@ -35,6 +35,9 @@ from sklearn.neighbors import NearestNeighbors
 import lowdepth as ld
 from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model._seed import seeded
+
+if TYPE_CHECKING:
+    import argparse
 
 PRESETS = ("scvi", "paper", "denoise")
 REFINED = "denoise, refined"
@@ -143,13 +146,7 @@ def cached(seed: int, options: argparse.Namespace) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--label-key", default="cell_type")
-    parser.add_argument("--batch-key", required=True)
-    parser.add_argument("--low-umi", type=float, default=1000)
-    parser.add_argument("--epochs", type=int, default=25)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = parser_for(__doc__, required=("data", "batch_key"))
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/runs"))
     options = parser.parse_args()
     grouped = pd.concat([cached(seed, options) for seed in range(options.seeds)]).groupby(level=0, sort=False)

@@ -10,18 +10,21 @@ after the other in one process: run it on a machine that does nothing else.
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
 import scvi
 from accuracy import TUTORIAL
+from real_cells import parser_for
 
 import lowdepth as ld
 from lowdepth.model._quiet import quiet_lightning
 from lowdepth.model._seed import seeded
+
+if TYPE_CHECKING:
+    import argparse
 
 OURS = ("X_joint_embedding", "X_joint_embedding_refined")
 
@@ -67,14 +70,8 @@ def run(seed: int, options: argparse.Namespace) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--label-key", default="cell_type")
-    parser.add_argument("--batch-key")
-    parser.add_argument("--low-umi", type=float, default=1000)
-    parser.add_argument("--epochs", type=int, default=100, help="of scvi-tools")
+    parser = parser_for(__doc__, epochs=100, seeds=1)
     parser.add_argument("--batch-size", type=int, default=128, help="of lowdepth")
-    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--accelerator", default="cpu")
     options = parser.parse_args()
     ratios = [run(seed, options) for seed in range(options.seeds)]
