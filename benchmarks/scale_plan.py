@@ -25,11 +25,11 @@ from torch import distributed
 import lowdepth as ld
 from lowdepth.model._nonzero_batches import NonzeroLoader
 from lowdepth.model.ranks._sums import joined
+from lowdepth.model.stored._shuffle import BYTES_OF_A_COUNT
 
 BATCH = 512
 EPOCHS = 25
 """The fewest that the default trains for, and what it takes from 47,000 cells on."""
-BYTES_OF_A_COUNT = 8
 BYTES_OF_A_CELL = 5 * 8
 """In memory out of core: batch, label, position, depth, and where its counts begin."""
 

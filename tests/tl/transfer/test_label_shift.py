@@ -54,7 +54,7 @@ def test_frequencies_are_found_and_probabilities_are_exact_at_them():
     assert recalls(corrected, codes).mean() > recalls(probability, codes).mean() + 0.1
 
 
-def test_the_prior_alone_is_between_the_estimate_and_the_truth():
+def test_the_truth_is_found_without_a_prior_and_most_of_it_with_one():
     _, probability = known(SHIFTED, 4000)
     # a frequency known from n cells, of which classification leaves half the information at least
     np.testing.assert_allclose(most_likely(probability, PRIOR, 0.0), SHIFTED, atol=4 * np.sqrt(2 * 0.25 / 4000))
