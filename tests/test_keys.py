@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from inspect import signature
 
 import pytest
-from hypothesis import given
+from finished_cells import ARGUMENTS, call, cells, function
+from helpers import assert_unchanged
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lowdepth import _keys
+from lowdepth.model import JointEmbedding
 
-KINDS = {name: kind for name, kind in vars(_keys).items() if is_dataclass(kind)}
+KINDS = {name: kind for name, kind in vars(_keys).items() if is_dataclass(kind) and fields(kind)}
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1)
 
 
@@ -23,9 +27,10 @@ def slots(keys):
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if len(fields(kind)) == 1])
 @given(added=NAMES)
+@example(added="X_0")
 def test_all_slots_bear_the_name(name, added):
     found = slots(KINDS[name](added))
-    assert all(slot.startswith(added.removeprefix("X_")) or slot == added for slot in found.values())
+    assert all(slot.startswith((added, added.removeprefix("X_"))) for slot in found.values())
     per_cell = [slot for place, slot in found.items() if place not in {"uns", "obsm"}]
     assert len(set(per_cell)) == len(per_cell)
 
@@ -35,3 +40,25 @@ def test_no_two_functions_write_one_record():
         slots(kind())["uns"] for name, kind in KINDS.items() if name not in {"EmbeddingKeys", "PredictionSetKeys"}
     ]
     assert len(set(records)) == len(records)
+
+
+@pytest.mark.parametrize("name", [name for name in ARGUMENTS if "key_added" in signature(function(name)).parameters])
+def test_a_name_that_no_file_can_hold_is_refused(name):
+    adata, model = cells()
+    with assert_unchanged(adata), pytest.raises(ValueError, match=r"'a/b' cannot be the name .* without"):
+        call(name, adata, model, key_added="a/b")
+
+
+@pytest.mark.parametrize("keys_added", [("a/b", "c"), ("c", "a/b")])
+def test_a_fold_too(keys_added):
+    adata, model = cells()
+    with assert_unchanged(adata), pytest.raises(ValueError, match="'a/b' cannot be the name"):
+        call("pp.split_counts", adata, model, keys_added=keys_added)
+
+
+def test_nothing_is_trained_for_a_name_that_no_file_can_hold(monkeypatch):
+    monkeypatch.setattr(JointEmbedding, "train", lambda *_, **__: pytest.fail("it was trained"))
+    adata, model = cells()
+    for name in ("tl.joint_embedding", "tl.compare"):
+        with pytest.raises(ValueError, match="'a/b' cannot be the name"):
+            call(name, adata, model, key_added="a/b", **({"methods": ["scvi"]} if name == "tl.compare" else {}))
