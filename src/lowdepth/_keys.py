@@ -9,8 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def check_name(name: str) -> None:
+    """Raise unless files can hold something under the name: in h5ad and zarr a slash opens a folder."""
+    if "/" in name:
+        msg = f"{name!r} cannot be the name of a result: h5ad and zarr files hold none with '/'; choose one without"
+        raise ValueError(msg)
+
+
 @dataclass(frozen=True)
-class DepthKeys:
+class _Keys:
+    """Names that a user may have chosen."""
+
+    def __post_init__(self) -> None:
+        for name in vars(self).values():
+            check_name(name)
+
+
+@dataclass(frozen=True)
+class DepthKeys(_Keys):
     """Written by :func:`lowdepth.pp.depth_metrics`."""
 
     total_umi: str = "total_umi"
@@ -22,28 +38,28 @@ class DepthKeys:
 
 
 @dataclass(frozen=True)
-class EmulateKeys:
+class EmulateKeys(_Keys):
     """Written by :func:`lowdepth.pp.emulate_low_depth`, beside the depths."""
 
     uns: str = "emulate_low_depth"
 
 
 @dataclass(frozen=True)
-class ThinKeys:
+class ThinKeys(_Keys):
     """Written by :func:`lowdepth.pp.thin_to_depth`, beside the counts."""
 
     uns: str = "thin_to_depth"
 
 
 @dataclass(frozen=True)
-class SplitKeys:
+class SplitKeys(_Keys):
     """Written by :func:`lowdepth.pp.split_counts`, beside the folds."""
 
     uns: str = "split_counts"
 
 
 @dataclass(frozen=True)
-class EmbeddingKeys:
+class EmbeddingKeys(_Keys):
     """Written by :func:`lowdepth.tl.joint_embedding`, :func:`lowdepth.tl.tsne` and :func:`lowdepth.tl.umap`."""
 
     obsm: str = "X_joint_embedding"
@@ -55,7 +71,7 @@ class EmbeddingKeys:
 
 
 @dataclass(frozen=True)
-class RefineKeys:
+class RefineKeys(_Keys):
     """Written by :func:`lowdepth.tl.refine_low_umi`."""
 
     obsm: str = "X_joint_embedding_refined"
@@ -82,7 +98,7 @@ class RefineKeys:
 
 
 @dataclass(frozen=True)
-class TransferKeys:
+class TransferKeys(_Keys):
     """Written by :func:`lowdepth.tl.label_transfer`."""
 
     obs: str = "label_transfer"
@@ -114,7 +130,7 @@ class TransferKeys:
 
 
 @dataclass(frozen=True)
-class PredictionSetKeys:
+class PredictionSetKeys(_Keys):
     """Written by :func:`lowdepth.tl.prediction_sets`, in ``obs``, ``obsm`` and ``uns`` alike."""
 
     obs: str = "prediction_sets"
@@ -126,21 +142,21 @@ class PredictionSetKeys:
 
 
 @dataclass(frozen=True)
-class ScoreKeys:
+class ScoreKeys(_Keys):
     """Written by :func:`lowdepth.tl.label_transfer_score`."""
 
     uns: str = "label_transfer_score"
 
 
 @dataclass(frozen=True)
-class LeakageKeys:
+class LeakageKeys(_Keys):
     """Written by :func:`lowdepth.tl.depth_leakage`."""
 
     uns: str = "depth_leakage"
 
 
 @dataclass(frozen=True)
-class BiasPointKeys:
+class BiasPointKeys(_Keys):
     """Written by :func:`lowdepth.tl.bias_point`."""
 
     uns: str = "bias_point"
@@ -157,7 +173,7 @@ class BiasPointKeys:
 
 
 @dataclass(frozen=True)
-class StabilityKeys:
+class StabilityKeys(_Keys):
     """Written by :func:`lowdepth.tl.thinning_stability`."""
 
     obs: str = "thinning_stability"
@@ -184,14 +200,14 @@ class StabilityKeys:
 
 
 @dataclass(frozen=True)
-class CurveKeys:
+class CurveKeys(_Keys):
     """Written by :func:`lowdepth.tl.recovery_curve`."""
 
     uns: str = "recovery_curve"
 
 
 @dataclass(frozen=True)
-class CutoffKeys:
+class CutoffKeys(_Keys):
     """Written by :func:`lowdepth.tl.recommend_cutoff`."""
 
     obs: str = "keep"
@@ -208,7 +224,7 @@ class CutoffKeys:
 
 
 @dataclass(frozen=True)
-class ComparisonKeys:
+class ComparisonKeys(_Keys):
     """Written by :func:`lowdepth.tl.compare`."""
 
     uns: str = "compare"

@@ -8,7 +8,7 @@ import numpy as np
 
 from lowdepth._checks import get_counts, numbers, total_umis, var_column, writable
 from lowdepth._docs import shared_docs
-from lowdepth._keys import SplitKeys
+from lowdepth._keys import SplitKeys, check_name
 from lowdepth._random import seed_record, stream_key
 from lowdepth._record import storable
 from lowdepth.thinning import thin_counts
@@ -62,7 +62,7 @@ def split_counts(
     Raises
     ------
     {counts_errors}
-        Or ``fraction`` is not between 0 and 1, or an overdispersion is negative.
+        Or ``fraction`` is not between 0 and 1, or an overdispersion is negative, or a name holds a ``/``.
 
     Examples
     --------
@@ -78,6 +78,8 @@ def split_counts(
     if isinstance(keys_added, str) or len(keys_added) != 2 or keys_added[0] == keys_added[1]:
         msg = f"`keys_added={keys_added!r}`: expected two different names"
         raise ValueError(msg)
+    for name in keys_added:
+        check_name(name)
     per_gene = None if overdispersion is None else _per_gene(adata, overdispersion)
     counts = get_counts(adata, layer)
     key = stream_key(rng, total_umis(counts).sum())

@@ -8,7 +8,7 @@ import numpy as np
 
 from lowdepth._checks import get_counts, numbers, obs_column, total_umis, writable
 from lowdepth._docs import shared_docs
-from lowdepth._keys import ThinKeys
+from lowdepth._keys import ThinKeys, check_name
 from lowdepth._random import seed_record, stream_key
 from lowdepth._record import storable
 from lowdepth.thinning import thin_counts
@@ -59,7 +59,7 @@ def thin_to_depth(
     Raises
     ------
     {counts_errors}
-        Or ``target_depth`` has the wrong length or is not above zero.
+        Or ``target_depth`` has the wrong length or is not above zero, or ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -69,6 +69,8 @@ def thin_to_depth(
     >>> bool(adata.layers["shallow"].sum() < adata.X.sum())
     True
     """
+    if key_added is not None:
+        check_name(key_added)
     counts = get_counts(adata, layer)
     total = total_umis(counts)
     target = _target(adata, target_depth)

@@ -132,7 +132,8 @@ def joint_embedding(
     ------
     {counts_errors}
         Or there is one cell only, or one without any UMI; with ``refine=True``, no deep or no shallow cell. Or
-        the training diverged, or a file has an embedding of that name which this function did not write.
+        the training diverged, or a file has an embedding of that name which this function did not write, or
+        ``key_added`` holds a ``/``.
     ImportError
         Cells that are not in memory need packages: ``pip install "lowdepth[scale]"``.
 

@@ -63,7 +63,7 @@ def tsne(
     KeyError
         There is no such representation.
     ValueError
-        There are not more cells than ``perplexity``.
+        There are not more cells than ``perplexity``; ``key_added`` holds a ``/``.
 
     Examples
     --------

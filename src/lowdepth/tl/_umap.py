@@ -67,7 +67,8 @@ def umap(
     KeyError
         There is no such representation.
     ValueError
-        There is no such method, or there are not more cells than ``n_neighbors``.
+        There is no such method, or there are not more cells than ``n_neighbors``; ``key_added``
+        holds a ``/``.
 
     Examples
     --------

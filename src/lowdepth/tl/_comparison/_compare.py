@@ -108,7 +108,8 @@ def compare(
     ------
     {counts_errors}
         Or there are no deep or no shallow cells, or fewer deep ones than neighbours; no method, or one that is
-        not known, or gives no row for each cell; no seed, or one twice.
+        not known, or gives no row for each cell; no seed, or one twice; or ``key_added`` holds a
+        ``/``.
 
     Examples
     --------
@@ -122,6 +123,7 @@ def compare(
     chosen = embeddings(methods, batch_key=batch_key, n_latent=n_latent, low_umi=low_umi, **training)
     baseline = next(iter(chosen)) if baseline is None else baseline
     one_of("baseline", baseline, list(chosen))
+    keys = ComparisonKeys(key_added)
     all_seeds = _seeds(seeds)
     at_least("low_umi", low_umi, 0)
     labels(adata, label_key)
@@ -168,7 +170,7 @@ def compare(
         differences=paired_differences(per_seed, list(chosen), baseline),
         per_type=recall.rename(columns={"mean": "recall", "std": "recall_sd"}).astype({"label": "category"}),
     )
-    writable(adata, copy=False).uns[ComparisonKeys(key_added).uns] = compared.to_uns()
+    writable(adata, copy=False).uns[keys.uns] = compared.to_uns()
     return compared
 
 

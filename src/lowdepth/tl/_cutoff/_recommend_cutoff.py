@@ -145,8 +145,9 @@ def recommend_cutoff(
     KeyError
         There is no such layer, label column, sample column or transfer, or a column that the model needs is missing.
     ValueError
-        ``target`` is not between 0 and 1; a depth is not above 0, or is above ``low_umi``; the ambient profile does
-        not fit; the transfer took cells below ``low_umi`` for deep ones; the model does not fit.
+        ``target`` is not between 0 and 1; a depth is not above 0, or is above ``low_umi``; the
+        ambient profile does not fit; the transfer took cells below ``low_umi`` for deep ones; the
+        model does not fit; ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -163,6 +164,7 @@ def recommend_cutoff(
 
     from ._measured_cutoff import clustered, measured_cutoff, nearest_types  # noqa: PLC0415
 
+    keys = CutoffKeys(key_added)
     if not 0 < target < 1:
         msg = f"`target={target}`: it has to lie between 0 and 1, both excluded"
         raise ValueError(msg)
@@ -237,7 +239,6 @@ def recommend_cutoff(
         curve=_curve(measured, type(model).__name__, {**params, "depths": grid}),
     )
     adata = writable(adata, copy=False)
-    keys = CutoffKeys(key_added)
     adata.obs[keys.obs] = choice
     if ambient is not None:
         adata.obs[keys.ambient_share] = explained.share

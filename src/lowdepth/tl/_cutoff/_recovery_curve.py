@@ -96,8 +96,9 @@ def recovery_curve(
     KeyError
         There is no such layer or label column, or a column of ``obs`` that a model needs is missing.
     ValueError
-        There is no model; a depth is not above 0, or is above ``low_umi``; there are too few deep cells with
-        a label, or no type has two; a model has not been trained, or on other genes or batches.
+        There is no model; a depth is not above 0, or is above ``low_umi``; there are too few deep
+        cells with a label, or no type has two; a model has not been trained, or on other genes or
+        batches; ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -114,6 +115,7 @@ def recovery_curve(
 
     from ._recovered_types import curve_tables, recovered_types  # noqa: PLC0415
 
+    keys = CurveKeys(key_added)
     at_least("max_obs", max_obs, 1)
     at_least("n_bootstrap", n_bootstrap, 0)
     grid = grid_of(depths, low_umi)
@@ -157,7 +159,7 @@ def recovery_curve(
         for table in ("overall", "per_type")
     }
     curve = RecoveryCurve(params=given(params), **both)
-    writable(adata, copy=False).uns[CurveKeys(key_added).uns] = curve.to_uns()
+    writable(adata, copy=False).uns[keys.uns] = curve.to_uns()
     return curve
 
 

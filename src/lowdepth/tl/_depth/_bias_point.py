@@ -73,7 +73,8 @@ def bias_point(
     {model_errors}
     ValueError
         The model has not been trained or was trained on other genes or batches; the counts are not
-        raw, or a cell has none; no cell is deep; or all deep cells lie at the bias point.
+        raw, or a cell has none; no cell is deep; or all deep cells lie at the bias point;
+        ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -89,6 +90,7 @@ def bias_point(
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
     from lowdepth.tl._cells._thinned_embedding import embed  # noqa: PLC0415
 
+    keys = BiasPointKeys(key_added)
     at_least("low_umi", low_umi, 0)
     check_model(model)
     cells = ModelCells.of(adata, model, layer)
@@ -110,7 +112,6 @@ def bias_point(
     collapse = 1 - distance / unit
 
     adata = writable(adata, copy=copy)
-    keys = BiasPointKeys(key_added)
     adata.obs[keys.distance], adata.obs[keys.collapse] = distance, collapse
     adata.uns[keys.uns] = {
         "params": storable({"low_umi": low_umi, "layer": layer}),

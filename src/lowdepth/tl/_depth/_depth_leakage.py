@@ -95,8 +95,9 @@ def depth_leakage(
     KeyError
         ``obs["log10_umi"]``, a representation or a column is missing.
     ValueError
-        There are fewer than 50 usable cells, or not more than ``n_neighbors``; all of them, or those of each
-        batch, have one depth; or no type has enough cells.
+        There are fewer than 50 usable cells, or not more than ``n_neighbors``; all of them, or
+        those of each batch, have one depth; or no type has enough cells; ``key_added`` holds a
+        ``/``.
 
     Examples
     --------

@@ -103,8 +103,9 @@ def thinning_stability(
     ------
     {model_errors}
     ValueError
-        ``n`` is below 2 or a depth not above 0; there are fewer than 2 cells; the model has not been
-        trained, or on other genes or batches; the counts are not raw, or a cell has none.
+        ``n`` is below 2 or a depth not above 0; there are fewer than 2 cells; the model has not
+        been trained, or on other genes or batches; the counts are not raw, or a cell has none;
+        ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -123,6 +124,7 @@ def thinning_stability(
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
     from lowdepth.tl._cells._thinned_embedding import embed, reliability, thinned_moments  # noqa: PLC0415
 
+    keys = StabilityKeys(key_added)
     at_least("n", n, 2)
     at_least("max_paths", 1 if max_paths is None else max_paths, 0)
     path_depths = _descending(depths)
@@ -155,7 +157,6 @@ def thinning_stability(
                 path[rows, place + 1], spread[rows, place] = mean, np.sqrt(variance)
 
     adata = writable(adata, copy=copy)
-    keys = StabilityKeys(key_added)
     place_of = np.argsort(by_name)
     adata.obs[keys.obs] = reliable[place_of]
     adata.obs[keys.noise] = np.sqrt(noise)[place_of]

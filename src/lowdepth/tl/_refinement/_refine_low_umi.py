@@ -110,7 +110,7 @@ def refine_low_umi(
     ValueError
         The model has not been trained, gives values that are not finite, or was trained on other
         genes or batches; the counts are not raw, or a cell has none; there are no deep or no
-        shallow cells; an option is out of range.
+        shallow cells; an option is out of range; ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -127,6 +127,7 @@ def refine_low_umi(
 
     from ._refinement import check_likelihood  # noqa: PLC0415
 
+    keys = RefineKeys(key_added)
     at_least("low_umi", low_umi, 0)
     at_least("n_references", MOST_REFERENCES if n_references is None else n_references, 1)
     if not (np.isfinite(temperature) and temperature > 0):
@@ -155,7 +156,6 @@ def refine_low_umi(
         )
 
     adata = writable(adata, copy=copy)
-    keys = RefineKeys(key_added)
     embedding = np.empty((adata.n_obs, latent.shape[1]), np.float32)
     embedding[deep], embedding[shallow] = latent, refined.latent
     adata.obsm[keys.obsm] = embedding

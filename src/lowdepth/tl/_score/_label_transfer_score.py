@@ -90,8 +90,9 @@ def label_transfer_score(
     KeyError
         ``obs["total_umi"]``, the label column, a batch column, a representation or a transfer is missing.
     ValueError
-        There is nothing to score, by name or in shallow cells; there are no deep cells or fewer than neighbours,
-        for representations; a transfer took cells below ``low_umi`` for deep ones.
+        There is nothing to score, by name or in shallow cells; there are no deep cells or fewer
+        than neighbours, for representations; a transfer took cells below ``low_umi`` for deep ones;
+        ``key_added`` holds a ``/``.
 
     Examples
     --------

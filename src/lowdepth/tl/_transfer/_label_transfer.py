@@ -147,9 +147,9 @@ def label_transfer(
     NotImplementedError
         The model holds minified data, or the counts are backed by a file.
     ValueError
-        Neither or both of ``model`` and ``use_rep`` are given; the method needs a model; there are no
-        reference or no query cells, or fewer reference cells than neighbours; the counts or the model do
-        not fit, see :func:`lowdepth.tl.refine_low_umi`.
+        Neither or both of ``model`` and ``use_rep`` are given; the method needs a model; there are
+        no reference or no query cells, or fewer reference cells than neighbours; the counts or the
+        model do not fit, see :func:`lowdepth.tl.refine_low_umi`; ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -163,6 +163,7 @@ def label_transfer(
     one_of("method", method, METHODS)
     at_least("low_umi", low_umi, 0)
     at_least("n_references", n_references, 1)
+    keys = TransferKeys(key_added)
     if (model is None) == (use_rep is None):
         msg = "give either `model=`, for calibrated probabilities, or `use_rep=`, the key in adata.obsm to compare in"
         raise ValueError(msg)
@@ -196,7 +197,6 @@ def label_transfer(
         params["reference"] = reference
 
     adata = writable(adata, copy=copy)
-    keys = TransferKeys(key_added)
     _write(adata, keys, transferred)
     adata.uns[keys.uns] = {
         "categories": transferred.cells.dtype.categories.astype(str).to_numpy(copy=True),

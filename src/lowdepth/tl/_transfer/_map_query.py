@@ -104,8 +104,9 @@ def map_query(
     KeyError
         There is no such layer or label column, or a column of ``obs`` that the model needs is missing.
     ValueError
-        Too few of the model's genes are there, or one of them twice; the counts are not raw, or a cell has none in
-        these genes; a cell has no batch; there is a reference but no ``label_key``; both records would have one name.
+        Too few of the model's genes are there, or one of them twice; the counts are not raw, or a
+        cell has none in these genes; a cell has no batch; there is a reference but no
+        ``label_key``; both records would have one name; ``key_added`` holds a ``/``.
 
     Examples
     --------

@@ -91,7 +91,7 @@ def prediction_sets(
     KeyError
         There is no such transfer, it held no cells out (that takes a model), or ``obs["total_umi"]`` is missing.
     ValueError
-        ``alpha`` does not lie between 0 and 1.
+        ``alpha`` does not lie between 0 and 1; ``key_added`` holds a ``/``.
 
     Examples
     --------
