@@ -2,8 +2,7 @@
 
     uv run --extra scale benchmarks/scale_plan.py
 
-``--rates`` is a table of ``scale.py``, and ``--speed`` the training's cells/s in memory on the idle cores of
-``--cores``, by ``speed.py``: ``scale.py`` tells what share of that is left out of core. Everything is in proportion to
+``--rates`` is a table of ``scale.py``, of a run on ``--cores`` that did nothing else. Everything is in proportion to
 the cells but the memory, which has a constant part. What several devices send in a step is counted, in a step of a
 network of that size in one process that sums as two do; the rest is arithmetic:
 
@@ -49,10 +48,10 @@ def sent_in_a_step(n_genes: int) -> dict[str, int]:
 
 
 def on_one_machine(rates: pd.DataFrame, cells: float, options: argparse.Namespace) -> dict[str, float]:
-    simulate, convert, memory, epoch = (rates.loc[part] for part in ("simulate", "convert", "memory", "epoch"))
+    simulate, convert, epoch = (rates.loc[part] for part in ("simulate", "convert", "epoch"))
     label = rates.loc[["label"]]
     seconds_to_label, _ = np.polyfit(label["cells"], label["cpu s"], 1)  # without what it takes for any number
-    speed = options.speed * epoch["cpu cells/s"] / memory["cpu cells/s"]
+    speed = epoch["cells/s"]
     return {
         "counts in memory, GB": cells * simulate["non-zeros a cell"] * BYTES_OF_A_COUNT / 1e9,
         "store, GB": cells * simulate["disk GB"] / simulate["cells"],
@@ -79,7 +78,6 @@ def main() -> None:
     parser.add_argument("--cells", type=float, nargs="+", default=[1e6, 1e7, 1e8])
     parser.add_argument("--genes", type=int, default=30_000)
     parser.add_argument("--rates", type=Path, default=Path(__file__).parent / "results/scale-50000-30000x8000.csv")
-    parser.add_argument("--speed", type=float, default=1370, help="docs/speed.md")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--devices", type=int, nargs="+", default=[2, 8, 64])
     parser.add_argument("--gigabits", type=float, nargs="+", default=[10, 200], help="of the network, a second")
