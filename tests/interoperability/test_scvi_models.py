@@ -36,7 +36,7 @@ def trained(request):
         torch.manual_seed(0)
         request.param.setup_anndata(adata, batch_key="batch")
         model = request.param(adata, n_latent=3, n_hidden=32, gene_likelihood="nb")
-        model.train(max_epochs=20, plan_kwargs={"lr": 0.03, "n_epochs_kl_warmup": None}, **options)
+        model.train(max_epochs=60, plan_kwargs={"lr": 0.03, "n_epochs_kl_warmup": None}, **options)
     adata.obsm["own"] = model.get_latent_representation()
     return adata, model
 
