@@ -47,7 +47,7 @@ ARGUMENTS = {
     "pp.thin_to_depth": {"target_depth": 30, "rng": 0},
     "tl.joint_embedding": {"batch_key": "batch", "low_umi": LOW_UMI, **TRAINING, **QUIET},
     "tl.refine_low_umi": {"low_umi": LOW_UMI, **QUIET},
-    "tl.label_transfer": {"label_key": "cell_type", **SMALL, "rng": 0},
+    "tl.label_transfer": {"label_key": "cell_type", **SMALL, **QUIET},
     "tl.label_transfer by votes": {
         "label_key": "cell_type",
         "use_rep": "X_joint_embedding",

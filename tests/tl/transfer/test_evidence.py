@@ -38,9 +38,11 @@ def test_posterior_labels_sum_up_the_weights_of_the_refinement(monkeypatch):
         rows = np.arange(len(material.rows))
         return -held_out.evidence.log_probability[rows, material.codes[material.rows]].mean()
 
-    tempered, _ = module.posterior_labels(material, model)
+    compared = []
+    tempered, _ = module.posterior_labels(material, model, compared.append)
+    assert sum(compared) == shallow.sum()
     monkeypatch.setattr(module._Judge, "fit", lambda *_: None)
-    held_out, evidence = module.posterior_labels(material, model)
+    held_out, evidence = module.posterior_labels(material, model, compared.append)
     assert log_loss(tempered) <= log_loss(held_out)
     np.testing.assert_array_equal(held_out.evidence.total_umi, material.held_out.total_umi)
 

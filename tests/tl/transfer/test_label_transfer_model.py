@@ -48,6 +48,15 @@ def shallow(adata):
 
 
 @every_method
+def test_progress_counts_the_query_cells(adata, model, method, capsys):
+    n_query = shallow(adata).sum()
+    transfer(adata, model, method=method, progress_bar=True)
+    assert f"{n_query}/{n_query}" in capsys.readouterr().err
+    transfer(adata, model, method=method, progress_bar=False)
+    assert capsys.readouterr().err == ""
+
+
+@every_method
 def test_labels_come_back_and_probabilities_are_probabilities(adata, model, method):
     probability = transfer(adata, model, method=method)
     query, label = shallow(adata), adata.obs["label_transfer"]

@@ -12,6 +12,8 @@ from lowdepth.tl._cells._neighbor_index import NeighborIndex
 from ._evidence import Evidence, HeldOut, log_votes, without_own
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scvi.model.base import BaseModelClass
 
     from ._material import Material
@@ -24,13 +26,19 @@ MOST_COPIES = 5
 
 
 def depth_matched(
-    material: Material, model: BaseModelClass, *, n_neighbors: int, generator: np.random.Generator
+    material: Material,
+    model: BaseModelClass,
+    *,
+    n_neighbors: int,
+    generator: np.random.Generator,
+    progress: Callable[[int], object],
 ) -> tuple[HeldOut, Evidence]:
     """Let thinned copies of the references vote, bin by bin of depth.
 
     Each reference is thinned to depths of the bin's query cells and embedded by the same encoder, so that the
     noise is the same on both sides. Copies vote for the type of their cell, ``n_neighbors`` times as many as there
-    are copies of a cell. Held-out cells are judged by the copies of other cells.
+    are copies of a cell. Held-out cells are judged by the copies of other cells. ``progress`` is told how many
+    query cells a bin had.
     """
     references = material.references
     n_references = len(references.cells)
@@ -55,4 +63,5 @@ def depth_matched(
             near = index.nearest(material.held_out_latent[judged], min(n_votes + n_copies, len(voters)))
             near = without_own(near, voters[near] == rows[judged, np.newaxis], n_votes)
             of_held_out[judged] = log_votes(near, *ballot)
+        progress(len(own))
     return HeldOut(rows, Evidence(of_held_out, material.held_out.total_umi)), Evidence(log_probability, umis)

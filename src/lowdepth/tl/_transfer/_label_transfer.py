@@ -46,6 +46,7 @@ def label_transfer(
     n_references: int = 5000,
     label_shift: bool = True,
     key_added: str = "label_transfer",
+    progress_bar: bool = True,
     rng: Rng = 0,
     copy: bool = False,
 ) -> AnnData | None:
@@ -112,6 +113,8 @@ def label_transfer(
         Correct for the type frequencies of the query cells.
     key_added
         Name of the columns and the record.
+    progress_bar
+        Show how many of the query cells have been compared.
     {rng}
     {copy}
 
@@ -189,6 +192,7 @@ def label_transfer(
             reference=reference,
             low_umi=low_umi,
             n_neighbors=n_neighbors,
+            progress_bar=progress_bar,
             rng=rng,
             **options,
         )

@@ -79,7 +79,7 @@ def map_query(
     transfer
         Name of the label slots, the ``key_added`` of :func:`lowdepth.tl.label_transfer`.
     progress_bar
-        Show the progress of the surgery.
+        Show the progress of the surgery and of the labelling.
     {rng}
     **transfer_kwargs
         Further ones of :func:`lowdepth.tl.label_transfer`, e.g. ``method``.
@@ -170,6 +170,7 @@ def map_query(
             model=model,
             reference=with_the_same_genes(reference, model, query),
             key_added=transfer,
+            progress_bar=progress_bar,
             rng=rng,
             **transfer_kwargs,
         )

@@ -15,7 +15,7 @@ from lowdepth.tl._refinement._softmax_decoder import multinomial
 from ._evidence import Evidence, HeldOut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from scvi.model.base import BaseModelClass
@@ -37,7 +37,9 @@ LEAST_WEIGHT = torch.finfo(torch.float32).tiny
 """Sums of weights that float32 has rounded to zero count as this, so that their logarithms are finite."""
 
 
-def posterior_labels(material: Material, model: BaseModelClass) -> tuple[HeldOut, Evidence]:
+def posterior_labels(
+    material: Material, model: BaseModelClass, progress: Callable[[int], object]
+) -> tuple[HeldOut, Evidence]:
     """Give each type the posterior weights of its references.
 
     The weights are those of :func:`lowdepth.tl.refine_low_umi`, with a temperature that depends on the depth,
@@ -45,7 +47,8 @@ def posterior_labels(material: Material, model: BaseModelClass) -> tuple[HeldOut
         w_ij = softmax_j(sum_g x_ig log(rho_jg) / T(l_i) + log(n_j)),   p(t | x_i) = sum over j of type t of w_ij,
 
     since a profile that is only about right makes each UMI count for more than it is worth. T is fitted by the
-    log loss of held-out cells, which have to be explained by others.
+    log loss of held-out cells, which have to be explained by others. ``progress`` is told of each block of query
+    cells how many they are.
     """
     references = material.references
     judge = _Judge(
@@ -63,6 +66,7 @@ def posterior_labels(material: Material, model: BaseModelClass) -> tuple[HeldOut
     umis = material.query.total_umi
     for positions, part in _scores(material.query, model, latent):
         log_probability[positions] = judge(part, umis[positions])
+        progress(len(positions))
     return (
         HeldOut(rows, Evidence(judge(scores, held_out.total_umi), held_out.total_umi)),
         Evidence(log_probability, umis),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from lowdepth.model._seed import as_seed, seeded
 from lowdepth.tl._cells._depth_bins import bin_of
@@ -46,6 +47,7 @@ def transfer_with_model(
     n_neighbors: int,
     n_references: int,
     label_shift: bool,
+    progress_bar: bool,
     rng: Rng,
 ) -> Transferred:
     """Give calibrated probabilities of the types; the parameters are those of :func:`lowdepth.tl.label_transfer`."""
@@ -69,16 +71,20 @@ def transfer_with_model(
 
     seed = as_seed(rng)
     generator = np.random.default_rng((seed, 1))  # another stream than that of the held-out cells
-    with seeded(seed):
+    n_query = len(cells.query)
+    with seeded(seed), tqdm(total=n_query, desc="labelling", unit="cell", disable=not progress_bar) as progress:
         material = gather(
             query, labelled, model, codes=cells.codes, n_types=len(n_cells), n_references=n_references, seed=seed
         )
         if method == "posterior":
-            held_out, evidence = posterior_labels(material, model)
+            held_out, evidence = posterior_labels(material, model, progress.update)
         elif method == "depth_matched":
-            held_out, evidence = depth_matched(material, model, n_neighbors=n_neighbors, generator=generator)
+            held_out, evidence = depth_matched(
+                material, model, n_neighbors=n_neighbors, generator=generator, progress=progress.update
+            )
         else:
             held_out, evidence = nearest_labels(material, n_neighbors=n_neighbors)
+            progress.update(n_query)
     probability, record = _calibrated(held_out, evidence, material, label_shift=label_shift, generator=generator)
     return Transferred(cells, probability, typicality(material), record)
 
