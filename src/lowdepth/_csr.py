@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import scipy.sparse as sp
 
 from lowdepth._sparse_structure import check_structure, in_one_place
 
 if TYPE_CHECKING:
+    import numpy as np
     from fast_array_utils.types import CSBase
     from numpy.typing import NDArray
 
@@ -24,7 +24,7 @@ def sorted_csr(counts: CSBase) -> CSBase:
     """
     check_structure(counts, "the matrix of counts")
     ordered = in_one_place(counts.tocsr())
-    if np.count_nonzero(ordered.data) < len(ordered.data):
+    if not ordered.data.all():  # several times as quick as counting them
         ordered = ordered.copy() if ordered is counts else ordered
         ordered.eliminate_zeros()
     return ordered

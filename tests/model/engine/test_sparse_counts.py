@@ -51,6 +51,24 @@ def test_take_rows_of_any_matrix(counts, data, value, index):
         torch.testing.assert_close(getattr(there, part), getattr(taken, part), rtol=0, atol=0)
 
 
+def neighbours(last):
+    return st.integers(0, last).flatmap(
+        lambda start: st.builds(np.arange, st.just(start), st.integers(start, last + 1))
+    )
+
+
+@settings(deadline=None)
+@given(counts=matrices, data=st.data(), value=st.sampled_from(VALUES), index=st.sampled_from(INDICES))
+def test_neighbours_are_copied_only_where_torch_needs_it(counts, data, value, index):
+    chosen = np.arange(*sorted(data.draw(st.tuples(*[st.integers(0, len(counts))] * 2))))
+    matrix = csr(counts, value, index)
+    matrix.data.flags.writeable = is_ours = data.draw(st.booleans())
+    taken = take_rows(matrix, chosen)
+    np.testing.assert_array_equal(taken.dense(), counts[chosen])
+    # no memory is shared where there is none
+    assert np.shares_memory(taken.values, matrix.data) == (value == np.float32 and is_ours and len(taken.values) > 0)
+
+
 @settings(deadline=None)
 @given(counts=matrices)
 def test_parts(counts):
