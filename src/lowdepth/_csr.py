@@ -48,6 +48,7 @@ def in_genes(counts: Any, place: NDArray[np.intp]) -> sp.csr_matrix:
 def without_genes(counts: Any, is_kept: NDArray[np.bool_]) -> sp.csr_matrix:
     """Give the counts with zeros for genes that are not kept.
 
+    >>> import numpy as np
     >>> without_genes(sp.csr_matrix([[5, 6]]), np.array([False, True])).toarray()
     array([[0, 6]])
     """

@@ -15,6 +15,9 @@ from finished_cells import cells
 
 from lowdepth._commands._files_of import write
 
+STRINGS = pd.StringDtype(na_value=np.nan)
+"""What ``dtype="str"`` is from pandas 3 on."""
+
 KNOWN_IN_R = {
     "anndata",
     "array",
@@ -47,7 +50,7 @@ def encodings(path):
 @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
 def test_finished_cells_are_in_known_encodings(suffix, tmp_path):
     adata, _ = cells()
-    adata.obs["note"] = pd.array(["seen", pd.NA] * (adata.n_obs // 2), dtype="str")
+    adata.obs["note"] = pd.array(["seen", pd.NA] * (adata.n_obs // 2), dtype=STRINGS)
     write(adata, tmp_path / f"out{suffix}")
     found = encodings(tmp_path / f"out{suffix}")
     assert len(found) > 100
@@ -72,7 +75,7 @@ def test_embeddings_become_reductions(done):
 @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
 def test_strings_that_are_missing_in_uns_are_kept_in_the_newer_format(suffix, tmp_path):
     adata = ad.AnnData(np.ones((2, 2), np.float32))
-    adata.uns["notes"] = {"table": pd.DataFrame({"note": pd.array(["seen", pd.NA], dtype="str")}, index=["a", "b"])}
+    adata.uns["notes"] = {"table": pd.DataFrame({"note": pd.array(["seen", pd.NA], dtype=STRINGS)}, index=["a", "b"])}
     path = tmp_path / f"out{suffix}"
     write(adata, path)
     back = {".h5ad": ad.read_h5ad, ".zarr": ad.read_zarr}[suffix](path)

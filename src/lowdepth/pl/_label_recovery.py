@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lowdepth._checks import step_record
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ScoreKeys
@@ -89,8 +91,7 @@ def label_recovery(
         balanced = score["overall"].loc[rep, "balanced_accuracy"]
         ax.barh(y, bars["recall"], height, color=colors[rep], label=f"{shown[rep]} (balanced accuracy {balanced:.3f})")
         # an interval of few resamplings may lie beside the recall itself
-        ends = [bars["recall"] - bars["recall_low"], bars["recall_high"] - bars["recall"]]
-        whiskers = [end.clip(lower=0) for end in ends]
+        whiskers = np.clip([bars["recall"] - bars["recall_low"], bars["recall_high"] - bars["recall"]], 0, None)
         ax.errorbar(bars["recall"], y, xerr=whiskers, fmt="none", ecolor=ink(), elinewidth=0.8, capsize=1.5)
     name_rows(ax, ticks)
     ax.set_xlabel(f"recall among cells below {umis(score['params']['low_umi'])} UMIs")
