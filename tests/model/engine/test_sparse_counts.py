@@ -51,12 +51,6 @@ def test_take_rows_of_any_matrix(counts, data, value, index):
         torch.testing.assert_close(getattr(there, part), getattr(taken, part), rtol=0, atol=0)
 
 
-def neighbours(last):
-    return st.integers(0, last).flatmap(
-        lambda start: st.builds(np.arange, st.just(start), st.integers(start, last + 1))
-    )
-
-
 @settings(deadline=None)
 @given(counts=matrices, data=st.data(), value=st.sampled_from(VALUES), index=st.sampled_from(INDICES))
 def test_neighbours_are_copied_only_where_torch_needs_it(counts, data, value, index):
