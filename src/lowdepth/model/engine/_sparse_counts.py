@@ -91,7 +91,7 @@ class SparseCounts:
 
 
 def take_rows(counts: CSBase, index: NDArray[np.int64]) -> SparseCounts:
-    """Select cells of a CSR matrix of any dtype; nothing but the selection is copied, and neighbours not even once."""
+    """Select cells of a CSR matrix of any dtype; at most the selection is copied, and cells in a row are not."""
     take = _view_rows if len(index) and (np.diff(index) == 1).all() else _take_rows
     parts = take(counts.data, counts.indices, counts.indptr, index)
     return SparseCounts(*map(torch.from_numpy, parts), n_vars=counts.shape[1])

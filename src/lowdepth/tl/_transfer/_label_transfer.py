@@ -114,7 +114,7 @@ def label_transfer(
     key_added
         Name of the columns and the record.
     progress_bar
-        Show how many of the query cells have been compared.
+        Show how many of the query cells a model has compared.
     {rng}
     {copy}
 
