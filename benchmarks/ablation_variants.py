@@ -11,22 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from sampled_genes import SampledGenes
-from scvi import REGISTRY_KEYS
-from torch.nn.functional import one_hot
 
 import lowdepth as ld
 from lowdepth.model._encode import EncoderInput, encode, encoder_input
 from lowdepth.model._module import JointEmbeddingModule
-from lowdepth.model._objective import compare_views, sample_keep
+from lowdepth.model._objective import sample_keep
 from lowdepth.model.engine import SparseCounts, thinned_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scvi.module.base import LossOutput
-    from torch.distributions import Normal
 
-    View = tuple[Normal, torch.Tensor]
+    from lowdepth.model._encode import View
 
 
 class LibraryNormalised(JointEmbeddingModule):
@@ -56,29 +53,15 @@ class ViewsApart(JointEmbeddingModule):
 class CorrelatedMeans(JointEmbeddingModule):
     """Posterior means are correlated instead of samples."""
 
-    def _compare(self, full: View, thinned: View) -> dict[str, torch.Tensor]:
-        return compare_views(thinned[0].loc, full[0].loc, self.lambda_off_diag)
-
-
-class CentredByBatch(JointEmbeddingModule):
-    """Correlations are those around the means of the batches."""
-
-    def _loss_on_nonzeros(self, tensors: Mapping[str, Any], **weights: Any) -> LossOutput:
-        self.batches = tensors[REGISTRY_KEYS.BATCH_KEY].squeeze(1)
-        return super()._loss_on_nonzeros(tensors, **weights)
-
-    def _compare(self, full: View, thinned: View) -> dict[str, torch.Tensor]:
-        own = one_hot(self.batches.long()).float()
-        mean = own / own.sum(0).clamp(min=1)
-        z_thin, z_full = (z - own @ (mean.t() @ z) for z in (thinned[1], full[1]))
-        return compare_views(z_thin, z_full, self.lambda_off_diag)
+    def _compare(self, full: View, thinned: View, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        return super()._compare(*((posterior, posterior.loc) for posterior, _ in (full, thinned)), batch)
 
 
 class DeepViewFixed(JointEmbeddingModule):
     """The correlations pull the thinned view to the full one, and not the other way round."""
 
-    def _compare(self, full: View, thinned: View) -> dict[str, torch.Tensor]:
-        return compare_views(thinned[1], full[1].detach(), self.lambda_off_diag)
+    def _compare(self, full: View, thinned: View, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        return super()._compare((full[0], full[1].detach()), thinned, batch)
 
 
 class UniformShare(JointEmbeddingModule):
@@ -189,7 +172,7 @@ VARIANTS = {
     "CCO 1000": settings(joint_embedding_weight=1000.0),
     "CCO of means": Variant(CorrelatedMeans),
     "CCO with the full view fixed": Variant(DeepViewFixed),
-    "CCO centred by batch": Variant(CentredByBatch),
+    "CCO across batches": settings(correlate_within_batches=False),
     "variance term 10": settings(variance_weight=10.0),
     # how cells are thinned
     "uniform share": Variant(UniformShare),

@@ -9,7 +9,9 @@ from helpers import counts_adata, same_thinning
 from scvi import REGISTRY_KEYS
 from scvi.external import JointEmbeddingVAE
 
+from lowdepth.model import _module
 from lowdepth.model._module import JointEmbeddingModule
+from lowdepth.model._objective import compare_views
 from lowdepth.model.engine import take_rows
 
 N_VARS, N_BATCH = 40, 2
@@ -99,6 +101,21 @@ def test_covariates():
 def test_weights_of_the_terms():
     weights = {"kl_weight": 0.3, "joint_embedding_weight": 2.0, "reconstruction_weight": 0.1}
     assert_same_loss(*modules(), *minibatches(), **weights)
+
+
+def test_views_are_correlated_within_batches(monkeypatch):
+    seen = []
+    monkeypatch.setattr(_module, "compare_views", lambda *views: seen.append(views[:2]) or compare_views(*views))
+    _, sparse = minibatches()
+    for within in (False, True):
+        module, _ = modules(use_batch_norm="none", dropout_rate=0.0)  # which would tell how views are encoded
+        module.correlate_within_batches = within
+        with same_thinning():
+            run(module, sparse)
+    batch = sparse[REGISTRY_KEYS.BATCH_KEY].squeeze(1)
+    for as_they_are, centred in zip(*seen, strict=True):
+        means = torch.stack([as_they_are[batch == code].mean(0) for code in batch])
+        torch.testing.assert_close(centred, as_they_are - means)
 
 
 def test_posterior_is_that_of_dense_cells():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scvi.external.joint_embedding_scvi import _utils as theirs
 
-from lowdepth.model._objective import compare_views, cross_correlation, sample_keep, variance_hinge
+from lowdepth.model._objective import centred_within, compare_views, cross_correlation, sample_keep, variance_hinge
 
 
 def embeddings(n_obs, n_latent, seed, spread=1.0):
@@ -36,6 +37,29 @@ def test_cross_correlation_in_float32():
     ours, expected = cross_correlation(*views), theirs.cross_correlation_loss(*views, return_components=True)
     torch.testing.assert_close(ours.invariance, expected["invariance"], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(ours.redundancy, expected["redundancy"], rtol=1e-4, atol=1e-6)
+
+
+@settings(deadline=None)
+@given(batch=st.lists(st.integers(0, 6), min_size=1, max_size=40), seed=st.integers(0, 2**32 - 1))
+def test_centring_within_batches_is_that_of_pandas(batch, seed):
+    z, _ = embeddings(len(batch), 3, seed)
+    means = pd.DataFrame(z.detach()).groupby(np.array(batch)).transform("mean")
+    centred = centred_within(torch.tensor(batch), 7, z)
+    torch.testing.assert_close(centred, z - torch.tensor(means.to_numpy()))
+    # a batch's mean is no matter of the embedding's place: its cells' gradients sum up to zero
+    (gradient,) = torch.autograd.grad((centred**2 + centred).exp().sum(), z)
+    for code in set(batch):
+        torch.testing.assert_close(gradient[torch.tensor(batch) == code].sum(0), torch.zeros_like(z[0]))
+
+
+def test_batches_apart_say_nothing_of_the_views():
+    views = [z.detach().float() for z in embeddings(400, 4, seed=0)]
+    batch = torch.arange(400) % 3
+    far = [z + 100.0 * batch[:, None] for z in views]
+    within = [cross_correlation(*(centred_within(batch, 3, z) for z in pair)) for pair in (views, far)]
+    torch.testing.assert_close(*within, rtol=1e-3, atol=1e-3)
+    across = [cross_correlation(*pair) for pair in (views, far)]
+    assert across[1].invariance < 0.01 * across[0].invariance
 
 
 def test_views_are_compared_by_name():

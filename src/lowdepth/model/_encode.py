@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from .engine import SparseCounts
 
+type View = tuple[Normal, torch.Tensor]
+"""A view of cells, encoded: their posterior and a sample of it."""
+
 INPUTS = ("log1p", "direction")
 """What an encoder can be shown, see :func:`encoder_input`."""
 
@@ -46,9 +49,7 @@ def encoder_input(counts: SparseCounts, views: torch.Tensor, kind: str) -> Encod
     return EncoderInput(logged, counts.n_vars**0.5 / length)
 
 
-def encode(
-    encoder: Encoder, counts: SparseCounts, shown: EncoderInput, *, together: bool
-) -> list[tuple[Normal, torch.Tensor]]:
+def encode(encoder: Encoder, counts: SparseCounts, shown: EncoderInput, *, together: bool) -> list[View]:
     """Give the posterior of every view of the cells and a sample of it, as the encoder itself would from dense input.
 
     Parameters
@@ -82,7 +83,7 @@ def _after_first(layers: FCLayers, x: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def _posterior(encoder: Encoder, hidden: torch.Tensor) -> tuple[Normal, torch.Tensor]:
+def _posterior(encoder: Encoder, hidden: torch.Tensor) -> View:
     variance = encoder.var_activation(encoder.var_encoder(hidden)) + encoder.var_eps
     posterior = Normal(encoder.mean_encoder(hidden), variance.sqrt(), validate_args=False)
     return posterior, encoder.z_transformation(posterior.rsample())

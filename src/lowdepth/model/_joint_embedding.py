@@ -83,7 +83,8 @@ class JointEmbedding(SafelySaved):
         are not), or by default ``"auto"``, bfloat16 where the CPU multiplies it in hardware, and what
         ``"denoise"`` adds: ``encoder_input`` (``"direction"`` or ``"log1p"``), ``denoising_weight`` of the
         full counts decoded from the thinned cell, ``reconstruction_epochs`` over which those decoded from the
-        cell itself fade out (unless ``reconstruction_weight`` is given), ``n_decoder_layers``,
+        cell itself fade out (unless ``reconstruction_weight`` is given), ``correlate_within_batches`` (the embeddings
+        of a cell and of its thinned self are compared around their batches' means), ``n_decoder_layers``,
         ``start_at_data`` and ``average_weights``.
 
     Examples

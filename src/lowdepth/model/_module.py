@@ -16,7 +16,7 @@ from lowdepth._checks import one_of
 
 from ._criteria import thinning_stability
 from ._encode import INPUTS, EncoderInput, encode, encoder_input
-from ._objective import compare_views, sample_keep
+from ._objective import centred_within, compare_views, sample_keep
 from .engine import SparseCounts, decoder_log_likelihood, thinned_values
 from .engine._precision import PRECISIONS
 from .engine._sparse_linear import gene_major
@@ -25,6 +25,7 @@ from .ranks import cells_per_rank, n_ranks, with_joined_batch_norm
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ._encode import View
     from .engine._likelihood import LogLikelihood
 
 X_KEY = REGISTRY_KEYS.X_KEY
@@ -47,6 +48,8 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         Hidden layers of the decoder; by default the encoder's ``n_layers``, and no more than these.
     denoising_weight
         Weight of the full counts' likelihood under what is decoded from the thinned view.
+    correlate_within_batches
+        Compare the two views around the means of their batches: what tells batches apart need not agree.
     precision
         Of the decoder's matrix products.
     """
@@ -58,6 +61,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         *arguments: Any,
         encoder_input: str = "log1p",
         denoising_weight: float = 0.0,
+        correlate_within_batches: bool = False,
         n_decoder_layers: int | None = None,
         precision: str = "auto",
         **options: Any,
@@ -67,6 +71,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         super().__init__(*arguments, **options)
         self.encoder_input = encoder_input
         self.denoising_weight = denoising_weight
+        self.correlate_within_batches = correlate_within_batches
         self.precision = precision
         if n_decoder_layers is not None:
             layers = self.decoder.px_decoder.fc_layers
@@ -80,7 +85,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         first.weight.data = gene_major(first.weight.data)
         if self.dense_only and not self.is_published:
             msg = (
-                "encoder_input and denoising_weight work on the non-zeros, "
+                "encoder_input, denoising_weight and correlate_within_batches work on the non-zeros, "
                 f"which cannot take {self.dense_only}; leave that out, or pass preset='paper'"
             )
             raise ValueError(msg)
@@ -100,7 +105,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
     @property
     def is_published(self) -> bool:
         """Whether scvi-tools' own code computes the same."""
-        return self.encoder_input == "log1p" and not self.denoising_weight
+        return self.encoder_input == "log1p" and not self.denoising_weight and not self.correlate_within_batches
 
     @property
     def dense_only(self) -> str:
@@ -180,7 +185,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
 
         metrics: dict[str, torch.Tensor] = {}
         if thinned and self.use_joint_embedding:
-            metrics = self._compare((posterior, z), thinned[0])
+            metrics = self._compare((posterior, z), thinned[0], tensors[REGISTRY_KEYS.BATCH_KEY].squeeze(1))
             weight = self.joint_embedding_weight if joint_embedding_weight is None else joint_embedding_weight
             loss = loss + weight * metrics["cco_loss"] + self.variance_weight * metrics["variance_loss"]
         if is_judged:
@@ -201,10 +206,11 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
     def _thin(self, counts: SparseCounts, total: torch.Tensor) -> torch.Tensor:
         return thinned_values(counts, sample_keep(total, self.min_library_size))
 
-    def _compare(
-        self, full: tuple[Normal, torch.Tensor], thinned: tuple[Normal, torch.Tensor]
-    ) -> dict[str, torch.Tensor]:
-        return compare_views(thinned[1], full[1], self.lambda_off_diag)
+    def _compare(self, full: View, thinned: View, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        (_, z_full), (_, z_thin) = full, thinned
+        if self.correlate_within_batches and self.n_batch > 1:
+            z_full, z_thin = (centred_within(batch, self.n_batch, z) for z in (z_full, z_thin))
+        return compare_views(z_thin, z_full, self.lambda_off_diag)
 
     @auto_move_data
     def _regular_inference(
@@ -231,7 +237,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
             MODULE_KEYS.LIBRARY_KEY: library,
         }
 
-    def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[tuple[Normal, torch.Tensor]]:
+    def _encode(self, counts: SparseCounts, views: list[torch.Tensor]) -> list[View]:
         stacked = torch.stack(views) if len(views) > 1 else views[0][None]  # a view of one needs no copy
         shown = encoder_input(counts, stacked, self.encoder_input) if self.log_variational else EncoderInput(stacked)
         return encode(self.z_encoder, counts, shown, together=not self.is_published)

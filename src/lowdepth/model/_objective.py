@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from torch.nn.functional import one_hot
 
 from .ranks import moments, sum_over_ranks
 
@@ -35,6 +36,29 @@ def cross_correlation(z_thin: torch.Tensor, z_full: torch.Tensor) -> CrossCorrel
     correlation = sum_over_ranks(thin.t() @ full) / n_cells
     diagonal = correlation.diagonal()
     return CrossCorrelation((1 - diagonal).square().sum(), correlation.square().sum() - diagonal.square().sum())
+
+
+def centred_within(batch: torch.Tensor, n_batch: int, z: torch.Tensor) -> torch.Tensor:
+    """Give each cell's distance from the mean of its batch in the minibatch of all ranks, cells by dimensions.
+
+    Parameters
+    ----------
+    batch
+        Codes, one for each cell.
+    n_batch
+        How many batches there are.
+    z
+        Embedding, cells by dimensions.
+
+    Examples
+    --------
+    >>> z = torch.tensor([[1.0], [3.0], [7.0], [9.0]])
+    >>> centred_within(torch.tensor([0, 0, 1, 1]), 2, z).flatten()
+    tensor([-1.,  1., -1.,  1.])
+    """
+    own = one_hot(batch.long(), n_batch).to(z)
+    total = sum_over_ranks(own.t() @ torch.cat([z, torch.ones_like(z[:, :1])], dim=1))
+    return z - own @ (total[:, :-1] / total[:, -1:].clamp(min=1))
 
 
 def variance_hinge(z: torch.Tensor) -> torch.Tensor:

@@ -28,6 +28,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             **_TUTORIAL,
             "use_joint_embedding": True,
             "joint_embedding_weight": 10.0,
+            "correlate_within_batches": True,
             "encoder_input": "direction",
             "denoising_weight": 1.0,
             "reconstruction_epochs": 50,
