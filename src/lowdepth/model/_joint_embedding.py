@@ -29,6 +29,7 @@ from lowdepth._checks import (
     whole,
 )
 
+from ._accelerator import check_accelerator
 from ._average import AveragedTraining
 from ._blocked_latent import blocked_latent
 from ._divergence import StopOnDivergence
@@ -230,8 +231,8 @@ class JointEmbedding(SafelySaved):
         NotImplementedError
             Several devices are to train on dense counts, in a notebook's processes, or with another strategy than DDP.
         ValueError
-            A number is out of range. Early stopping watches cells that are held out, and none are; there are fewer
-            cells than devices; or the training diverged.
+            A number is out of range, or there is no such GPU. Early stopping watches cells that are held out, and none
+            are; there are fewer cells than devices; or the training diverged.
         """
         if max_epochs is not None:
             whole("max_epochs", max_epochs, 1)
@@ -242,6 +243,7 @@ class JointEmbedding(SafelySaved):
         if not 0 < lr < np.inf:
             msg = f"`lr={lr}`: it has to be a finite number above 0; the tutorial's is 0.004"
             raise ValueError(msg)
+        check_accelerator(train_kwargs.get("accelerator"))
         callbacks = [*(train_kwargs.pop("callbacks", None) or []), StopOnDivergence(lr), *self._callbacks()]
         if self.cells is not None:
             stream = self.cells.stream(self.registry, batch_size=batch_size, train_size=train_size)

@@ -132,8 +132,8 @@ def joint_embedding(
     ------
     {counts_errors}
         Or there is one cell only, or one without any UMI; with ``refine=True``, no deep or no shallow cell. Or
-        the training diverged, or a file has an embedding of that name which this function did not write, or
-        ``key_added`` holds a ``/``.
+        there is no such GPU, the training diverged, or a file has an embedding of that name which this function did
+        not write, or ``key_added`` holds a ``/``.
     ImportError
         Cells that are not in memory need packages: ``pip install "lowdepth[scale]"``.
 
@@ -148,6 +148,7 @@ def joint_embedding(
     (200, 8)
     """
     from lowdepth.model import JointEmbedding, StoredCells  # noqa: PLC0415  torch and scvi take seconds to import
+    from lowdepth.model._accelerator import check_accelerator  # noqa: PLC0415
     from lowdepth.model._divergence import check_converged  # noqa: PLC0415
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
 
@@ -156,6 +157,7 @@ def joint_embedding(
     at_least("n_latent", n_latent, 1)
     at_least("batch_size", batch_size, 2)
     at_least("low_umi", low_umi, 0)
+    check_accelerator(accelerator)
     keys = EmbeddingKeys(key_added)
     params = {
         "preset": preset,

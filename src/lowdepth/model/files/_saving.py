@@ -11,6 +11,7 @@ from scvi.external import JointEmbeddingSCVI
 from scvi.model._utils import parse_device_args
 
 from lowdepth._checks import warn
+from lowdepth.model._accelerator import check_accelerator
 
 from ._checkpoints import our_checkpoints
 from ._folder import read_folder
@@ -134,13 +135,15 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
         FileNotFoundError
             There is no model, or a part of it is missing.
         ValueError
-            A file is damaged, of a later format, of another class or a pickle, or ``adata`` has other genes.
+            A file is damaged, of a later format, of another class or a pickle, ``adata`` has other genes, or there is
+            no such GPU.
             ``adata`` is as it was then.
 
         Examples
         --------
         See :meth:`save`.
         """
+        check_accelerator(accelerator)
         *_, target = parse_device_args(accelerator, device, return_device="torch", validate_single_device=True)
         saved = read_folder(cls, dir_path, prefix, with_adata=adata is None, trusted=trusted)
         if adata is None and saved.adata is None:

@@ -108,7 +108,7 @@ def compare(
     ------
     {counts_errors}
         Or there are no deep or no shallow cells, or fewer deep ones than neighbours; no method, or one that is
-        not known, or gives no row for each cell; no seed, or one twice; or ``key_added`` holds a
+        not known, or gives no row for each cell; no such GPU; no seed, or one twice; or ``key_added`` holds a
         ``/``.
 
     Examples
@@ -119,6 +119,9 @@ def compare(
     >>> compared.per_seed["method"].to_list()
     ['pca', 'denoise', 'pca', 'denoise']
     """
+    from lowdepth.model._accelerator import check_accelerator  # noqa: PLC0415  torch and scvi take seconds to import
+
+    check_accelerator(accelerator)
     training = {"max_epochs": max_epochs, "batch_size": batch_size, "accelerator": accelerator, **model_kwargs}
     chosen = embeddings(methods, batch_key=batch_key, n_latent=n_latent, low_umi=low_umi, **training)
     baseline = next(iter(chosen)) if baseline is None else baseline

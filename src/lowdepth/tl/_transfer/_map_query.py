@@ -106,7 +106,7 @@ def map_query(
     ValueError
         Too few of the model's genes are there, or one of them twice; the counts are not raw, or a
         cell has none in these genes; a cell has no batch; there is a reference but no
-        ``label_key``; both records would have one name; ``key_added`` holds a ``/``.
+        ``label_key``; there is no such GPU; both records would have one name; ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -118,7 +118,8 @@ def map_query(
     >>> query.obsm["X_joint_embedding"].shape, query.obsm["label_transfer_probability"].shape
     ((100, 8), (100, 8))
     """
-    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415  torch and scvi take seconds to import
+    from lowdepth.model._accelerator import check_accelerator  # noqa: PLC0415  torch and scvi take seconds to import
+    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415
     from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
     from lowdepth.model._stand_in import registered_layer  # noqa: PLC0415
     from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
@@ -137,6 +138,7 @@ def map_query(
         reference = model.adata if reference is None else reference
         labels(reference, label_key)
     if surgery:
+        check_accelerator(accelerator)
         counts_in_memory(adata, layer or registered_layer(model), "ld.tl.map_query(surgery=True)")
     query = aligned(adata, model, layer, min_shared=min_shared)
     n_shared = int(query.is_shared.sum())
