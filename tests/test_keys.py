@@ -49,6 +49,32 @@ def test_a_name_that_no_file_can_hold_is_refused(name):
         call(name, adata, model, key_added="a/b")
 
 
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        ("tl.label_transfer", "key_added"),
+        ("tl.label_transfer by votes", "key_added"),
+        ("tl.map_query", "transfer"),
+        ("tl.prediction_sets", "key_added"),
+        ("tl.recommend_cutoff", "key_added"),
+        ("tl.thinning_stability", "key_added"),
+    ],
+)
+def test_a_column_of_the_user_s_is_not_written_over(name, argument):
+    adata, model = cells()
+    refused = pytest.raises(ValueError, match=rf"adata.obs\['group'\] is there already.* pass another `{argument}`")
+    with assert_unchanged(adata), refused:
+        call(name, adata, model, **{argument: "group"})
+
+
+@pytest.mark.parametrize("name", ["tl.label_transfer", "tl.prediction_sets", "tl.recommend_cutoff"])
+def test_nor_are_scanpy_s_clusters(name):
+    adata, model = cells()
+    adata.uns["group"] = {"params": {"resolution": 1.0}}  # as sc.tl.leiden records them
+    with assert_unchanged(adata), pytest.raises(ValueError, match=r"adata.obs\['group'\] is there already"):
+        call(name, adata, model, key_added="group")
+
+
 @pytest.mark.parametrize("keys_added", [("a/b", "c"), ("c", "a/b")])
 def test_a_fold_too(keys_added):
     adata, model = cells()

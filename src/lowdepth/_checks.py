@@ -187,6 +187,17 @@ def check_no_empty_cells(total_umi: NDArray[np.float64]) -> None:
         raise ValueError(msg)
 
 
+def check_own_column(adata: AnnData, key: str, entry: str, *, function: str, argument: str = "key_added") -> None:
+    """Raise if ``obs`` has a column of that name that the function did not write, as its record would say."""
+    record = adata.uns.get(key)
+    if key in adata.obs and not (isinstance(record, Mapping) and entry in record):
+        msg = (
+            f"adata.obs[{key!r}] is there already, and no adata.uns[{key!r}] says that `{function}` wrote it; "
+            f"pass another `{argument}`, or rename or delete that column"
+        )
+        raise ValueError(msg)
+
+
 def loaded(record: Any) -> Any:
     """Read a record in ``uns`` of an AnnData that was opened lazily: its arrays and data frames, wherever they lie."""
     if isinstance(record, types.DaskArray):

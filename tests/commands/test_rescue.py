@@ -118,6 +118,16 @@ def test_bad_input_is_answered_with_one_line_and_code_2(cells, tmp_path, capsys,
     assert [path.name for path in tmp_path.iterdir()] == ["cells.h5ad"]
 
 
+@pytest.mark.parametrize("column", ["keep", "label_transfer"])
+def test_a_column_of_the_user_s_is_not_written_over(cells, tmp_path, capsys, column):
+    adata = ad.read_h5ad(cells)
+    adata.obs[column] = "mine"
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    with patch.object(ld.tl, "joint_embedding", side_effect=RuntimeError("trained")):
+        assert rescue(tmp_path / "cells.h5ad", *OPTIONS, "--out", tmp_path / "out.h5ad") == 2
+    assert f"adata.obs['{column}'] is there already" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("name", "message"), [("none.h5ad", "there is no"), ("broken.h5ad", "'")])
 def test_an_input_that_cannot_be_read(tmp_path, capsys, name, message):
     (tmp_path / "broken.h5ad").write_bytes(b"\x89HDF\r\n\x1a\n")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lowdepth as ld
-from lowdepth._checks import labels
-from lowdepth._keys import CutoffKeys, DepthKeys, RefineKeys
+from lowdepth._checks import check_own_column, labels
+from lowdepth._keys import CutoffKeys, DepthKeys, RefineKeys, TransferKeys
 
 from ._checkpoint import Checkpoint
 from ._files_of import check_files, read, write
@@ -59,8 +59,7 @@ def rescue(
     """Embed, refine, label, recommend a cutoff and report; a finished embedding is taken up again."""
     check_files(file, out, report)
     adata = read(file)
-    if label_key is not None:
-        labels(adata, label_key)  # raises before the training rather than after it
+    _check_columns(adata, label_key)  # raises before the training rather than after it
     _drop_shallowest(adata, min_umi, layer)
     ld.pp.depth_metrics(adata, low_umi=low_umi, layer=layer)
     settings: dict[str, Any] = {
@@ -98,6 +97,13 @@ def rescue(
     if report is not None:
         print(f"report: {ld.report(adata, report, title=f'Cells with few UMIs: {file.name}').resolve()}")
     checkpoint.clear()
+
+
+def _check_columns(adata: AnnData, label_key: str | None) -> None:
+    check_own_column(adata, CutoffKeys.obs, "cutoffs", function="ld.tl.recommend_cutoff")
+    if label_key is not None:
+        labels(adata, label_key)
+        check_own_column(adata, TransferKeys.obs, "categories", function="ld.tl.label_transfer")
 
 
 def _drop_shallowest(adata: AnnData, min_umi: float, layer: str | None) -> None:

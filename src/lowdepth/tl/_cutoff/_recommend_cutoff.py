@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lowdepth._ambient import Ambient, ambient_counts, explain_by_ambient, type_profiles
-from lowdepth._checks import at_least, labels, warn, writable
+from lowdepth._checks import at_least, check_own_column, labels, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CutoffKeys, TransferKeys
 from lowdepth._random import seed_record
@@ -147,7 +147,7 @@ def recommend_cutoff(
     ValueError
         ``target`` is not between 0 and 1; a depth is not above 0, or is above ``low_umi``; the
         ambient profile does not fit; the transfer took cells below ``low_umi`` for deep ones; the
-        model does not fit; ``key_added`` holds a ``/``.
+        model does not fit; ``key_added`` holds a ``/`` or names a column of ``obs`` that this function did not write.
 
     Examples
     --------
@@ -165,6 +165,7 @@ def recommend_cutoff(
     from ._measured_cutoff import clustered, measured_cutoff, nearest_types  # noqa: PLC0415
 
     keys = CutoffKeys(key_added)
+    check_own_column(adata, keys.obs, "cutoffs", function="ld.tl.recommend_cutoff")
     if not 0 < target < 1:
         msg = f"`target={target}`: it has to lie between 0 and 1, both excluded"
         raise ValueError(msg)

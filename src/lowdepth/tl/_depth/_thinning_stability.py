@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from lowdepth._checks import at_least, counts_in_memory, finite, numbers, writable
+from lowdepth._checks import at_least, check_own_column, counts_in_memory, finite, numbers, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import StabilityKeys
 from lowdepth._random import seed_record
@@ -105,7 +105,7 @@ def thinning_stability(
     ValueError
         ``n`` is below 2 or a depth not above 0; there are fewer than 2 cells; the model has not
         been trained, or on other genes or batches; the counts are not raw, or a cell has none;
-        ``key_added`` holds a ``/``.
+        ``key_added`` holds a ``/`` or names a column of ``obs`` that this function did not write.
 
     Examples
     --------
@@ -125,6 +125,7 @@ def thinning_stability(
     from lowdepth.tl._cells._thinned_embedding import embed, reliability, thinned_moments  # noqa: PLC0415
 
     keys = StabilityKeys(key_added)
+    check_own_column(adata, keys.obs, "params", function="ld.tl.thinning_stability")
     at_least("n", n, 2)
     at_least("max_paths", 1 if max_paths is None else max_paths, 0)
     path_depths = _descending(depths)

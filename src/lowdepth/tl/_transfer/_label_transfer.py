@@ -10,7 +10,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy.special import entr
 
-from lowdepth._checks import at_least, one_of, writable
+from lowdepth._checks import at_least, check_own_column, one_of, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import TransferKeys, colors_key
 from lowdepth._random import seed_record
@@ -152,7 +152,8 @@ def label_transfer(
     ValueError
         Neither or both of ``model`` and ``use_rep`` are given; the method needs a model; there are
         no reference or no query cells, or fewer reference cells than neighbours; the counts or the
-        model do not fit, see :func:`lowdepth.tl.refine_low_umi`; ``key_added`` holds a ``/``.
+        model do not fit, see :func:`lowdepth.tl.refine_low_umi`; ``key_added`` holds a ``/`` or names a column of
+        ``obs`` that this function did not write.
 
     Examples
     --------
@@ -167,6 +168,7 @@ def label_transfer(
     at_least("low_umi", low_umi, 0)
     at_least("n_references", n_references, 1)
     keys = TransferKeys(key_added)
+    check_own_column(adata, keys.obs, "categories", function="ld.tl.label_transfer")
     if (model is None) == (use_rep is None):
         msg = "give either `model=`, for calibrated probabilities, or `use_rep=`, the key in adata.obsm to compare in"
         raise ValueError(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from lowdepth._checks import counts_in_memory, labels, warn, writable
+from lowdepth._checks import check_own_column, counts_in_memory, labels, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys, TransferKeys, colors_key
 from lowdepth._random import seed_record
@@ -106,7 +106,8 @@ def map_query(
     ValueError
         Too few of the model's genes are there, or one of them twice; the counts are not raw, or a
         cell has none in these genes; a cell has no batch; there is a reference but no
-        ``label_key``; there is no such GPU; both records would have one name; ``key_added`` holds a ``/``.
+        ``label_key``; there is no such GPU; both records would have one name;
+        ``transfer`` names a column of ``obs`` that no label transfer wrote; ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -135,6 +136,7 @@ def map_query(
         if keys.uns == transfer:
             msg = f"`key_added={key_added!r}` and `transfer={transfer!r}` would share uns[{transfer!r}]; rename one"
             raise ValueError(msg)
+        check_own_column(adata, transfer, "categories", function="ld.tl.label_transfer", argument="transfer")
         reference = model.adata if reference is None else reference
         labels(reference, label_key)
     if surgery:

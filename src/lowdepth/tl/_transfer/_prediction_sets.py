@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lowdepth._checks import depths, loaded, representation, warn, writable
+from lowdepth._checks import check_own_column, depths, loaded, representation, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, PredictionSetKeys, TransferKeys
 from lowdepth.tl._cells._depth_bins import bin_of
@@ -91,7 +91,8 @@ def prediction_sets(
     KeyError
         There is no such transfer, it held no cells out (that takes a model), or ``obs["total_umi"]`` is missing.
     ValueError
-        ``alpha`` does not lie between 0 and 1; ``key_added`` holds a ``/``.
+        ``alpha`` does not lie between 0 and 1; ``key_added`` holds a ``/`` or names a column of ``obs`` that this
+        function did not write.
 
     Examples
     --------
@@ -107,6 +108,8 @@ def prediction_sets(
     if not 0 < alpha < 1:
         msg = f"`alpha={alpha}`: it has to lie between 0 and 1, 0.1 for sets that miss one cell in ten"
         raise ValueError(msg)
+    keys = PredictionSetKeys(key_added)
+    check_own_column(adata, keys.obs, "thresholds", function="ld.tl.prediction_sets")
     source = TransferKeys(transfer)
     record = _record(adata, source.uns)
     probability = representation(adata, source.probability).astype(np.float64)
@@ -123,7 +126,6 @@ def prediction_sets(
     sets[certain] = probability[certain] > 0
 
     adata = writable(adata, copy=copy)
-    keys = PredictionSetKeys(key_added)
     types = np.asarray(record["categories"], object).astype(str)
     adata.obsm[keys.obs] = sets
     adata.obs[keys.size] = sets.sum(axis=1)
