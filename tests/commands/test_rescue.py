@@ -54,7 +54,10 @@ def test_report_has_its_sections(done):
 def test_a_finished_embedding_is_taken_up(cells, done, interrupted, capsys):
     with patch.object(ld.tl, "joint_embedding", side_effect=RuntimeError("trained again")):
         assert rescue(cells, *OPTIONS, "--out", interrupted) == 0
-    assert "taking up the embedding" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "taking up the embedding" in said.out
+    assert "it/s" not in said.err  # `--no-progress`
+    assert "cell/s" not in said.err
     assert [path.name for path in interrupted.parent.iterdir()] == ["out.h5ad"]
     same_results(ad.read_h5ad(interrupted), ad.read_h5ad(done / "out.h5ad"))
 

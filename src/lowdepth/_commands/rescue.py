@@ -82,7 +82,7 @@ def rescue(
         print(f"taking up the embedding in {checkpoint.folder}")
     if label_key is not None:
         print("transferring labels")
-        ld.tl.label_transfer(adata, label_key, model=model, low_umi=low_umi, rng=seed)
+        ld.tl.label_transfer(adata, label_key, model=model, low_umi=low_umi, rng=seed, progress_bar=progress_bar)
     print("looking for a cutoff")
     ld.tl.recommend_cutoff(
         adata, model, label_key, low_umi=low_umi, sample_key=batch_key, rng=seed, progress_bar=progress_bar
