@@ -17,6 +17,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from ._depth_curve import DepthCurve
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,23 +35,17 @@ MOST_EVIDENCE = 30.0
 
 
 class Calibrator(NamedTuple):
-    """Fitted by :func:`fit_calibrator`; ``center`` and ``scale`` are those of log(depth)."""
+    """Fitted by :func:`fit_calibrator`; ``slopes`` are those of log(beta) along ``curve``."""
 
     slopes: NDArray[np.float64]
     bias: NDArray[np.float64]
     log_prior: NDArray[np.float64]
-    center: float
-    scale: float
+    curve: DepthCurve
 
     def __call__(self, evidence: Evidence) -> NDArray[np.float64]:
         """Give calibrated probabilities, cells by types; a type without reference cells has 0."""
-        strength = np.exp(self.powers(evidence.total_umi) @ self.slopes)[:, np.newaxis]
+        strength = np.exp(self.curve.powers(evidence.total_umi) @ self.slopes)[:, np.newaxis]
         return softmax(self.log_prior + strength * _gain(evidence, self.log_prior) + self.bias, axis=1)
-
-    def powers(self, total_umi: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the terms of log(beta), cells by three."""
-        # beyond the depths of the held-out cells the curve stays as it is at their end
-        return np.vander(np.clip((np.log(total_umi) - self.center) / self.scale, -2.5, 2.5), 3, increasing=True)
 
 
 def fit_calibrator(evidence: Evidence, codes: NDArray[np.int64], frequencies: NDArray[np.float64]) -> Calibrator:
@@ -66,11 +62,8 @@ def fit_calibrator(evidence: Evidence, codes: NDArray[np.int64], frequencies: ND
     """
     with np.errstate(divide="ignore"):
         log_prior = np.log(frequencies)
-    log_depth = np.log(evidence.total_umi)
-    start = Calibrator(
-        np.zeros(3), np.zeros(len(log_prior)), log_prior, float(log_depth.mean()), float(log_depth.std()) or 1.0
-    )
-    gain, powers = _gain(evidence, log_prior), start.powers(evidence.total_umi)
+    curve = DepthCurve.of(evidence.total_umi)
+    gain, powers = _gain(evidence, log_prior), curve.powers(evidence.total_umi)
     cells = np.arange(len(codes))
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -85,7 +78,7 @@ def fit_calibrator(evidence: Evidence, codes: NDArray[np.int64], frequencies: ND
         return float(penalty - log_p[cells, codes].sum()), np.concatenate([by_slope, by_bias])
 
     fitted = minimize(loss, np.zeros(3 + len(log_prior)), jac=True, method="L-BFGS-B").x
-    return start._replace(slopes=fitted[:3], bias=fitted[3:])
+    return Calibrator(fitted[:3], fitted[3:], log_prior, curve)
 
 
 def cross_calibrated(

@@ -12,6 +12,7 @@ from lowdepth.model.engine import take_rows
 from lowdepth.tl._refinement._reference_profiles import blocks, covariate_groups
 from lowdepth.tl._refinement._softmax_decoder import multinomial
 
+from ._depth_curve import DepthCurve
 from ._evidence import Evidence, HeldOut
 
 if TYPE_CHECKING:
@@ -97,15 +98,14 @@ class _Judge:
     def __init__(self, log_weight: torch.Tensor, types: torch.Tensor) -> None:
         self._log_weight, self._types = log_weight, types
         self._slopes = torch.zeros(3, dtype=torch.float64)
-        self._center = self._scale = 1.0
+        self._curve = DepthCurve(center=0.0, scale=1.0)
 
     def __call__(self, scores: torch.Tensor, umis: NDArray[np.float64]) -> NDArray[np.float64]:
         return self._log_probability(scores, self._powers(umis)).double().numpy()
 
     def fit(self, scores: torch.Tensor, umis: NDArray[np.float64], codes: NDArray[np.int64]) -> None:
         """Fit log(T) as a quadratic in log(depth); its parameters have standard normal priors."""
-        log_depth = np.log(umis)
-        self._center, self._scale = log_depth.mean(), log_depth.std() or 1.0
+        self._curve = DepthCurve.of(umis)
         powers, target = self._powers(umis), torch.from_numpy(codes[: len(scores)])
         self._slopes.requires_grad_()
         optimizer = torch.optim.LBFGS([self._slopes], max_iter=20, line_search_fn="strong_wolfe")
@@ -121,9 +121,7 @@ class _Judge:
         self._slopes.requires_grad_(requires_grad=False)
 
     def _powers(self, umis: NDArray[np.float64]) -> torch.Tensor:
-        # beyond the depths of the held-out cells the curve stays as it is at their end
-        place = np.clip((np.log(umis) - self._center) / self._scale, -2.5, 2.5)
-        return torch.from_numpy(np.vander(place, 3, increasing=True))
+        return torch.from_numpy(self._curve.powers(umis))
 
     def _log_probability(self, scores: torch.Tensor, powers: torch.Tensor) -> torch.Tensor:
         temperature = (powers @ self._slopes).exp().float()[:, None]
