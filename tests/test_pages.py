@@ -16,6 +16,7 @@ import lowdepth as ld
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "how_to").glob("*.md"))]
+BESIDE_THE_DOCS = [*sorted(ROOT.glob("*.md")), ROOT / "packaging" / "README.md", ROOT / "workflows" / "README.md"]
 OTHER_LANGUAGES = ("rule ",)  # Snakemake's, which is coloured as Python
 
 
@@ -38,6 +39,14 @@ def test_code_calls_what_is_there(page):
             function = reduce(getattr, name.split("."), ld)
             keywords = {keyword.arg: None for keyword in call.keywords if keyword.arg}
             inspect.signature(function).bind(*call.args, **keywords)
+
+
+@pytest.mark.parametrize("page", BESIDE_THE_DOCS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    """Sphinx looks after those of the documentation."""
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    there = [link.partition("#")[0] for link in links if not link.startswith(("http", "#"))]
+    assert [link for link in there if not (page.parent / link).exists()] == []
 
 
 def test_the_gallery_shows_every_plot():
