@@ -19,6 +19,10 @@ layer
 rng
     Seed or generator. An integer gives the same result on every machine, for every
     container, chunk size and number of threads; ``None`` draws fresh entropy.""",
+    "rng_of_thread_count": """\
+rng
+    Seed or generator. An integer gives the same draws everywhere, and the same result with the same
+    number of threads, whose sums round differently; ``None`` draws fresh entropy.""",
     "copy": """\
 copy
     Return a changed copy and leave ``adata`` as it is.""",

@@ -48,7 +48,7 @@ def tsne(
         Cells to lay out, drawn at random; ``None`` takes all.
     key_added
         Key in ``obsm``; ``None`` is ``use_rep`` with ``"_tsne"`` behind it.
-    {rng}
+    {rng_of_thread_count}
     {copy}
 
     Returns

@@ -50,7 +50,7 @@ def umap(
         ``"umap"``: scanpy. ``"rapids"``: rapids-singlecell, which has to be installed and needs an NVIDIA GPU.
     key_added
         Key in ``obsm``; ``None`` is ``use_rep`` with ``"_umap"`` behind it.
-    {rng}
+    {rng_of_thread_count}
     {copy}
 
     Returns

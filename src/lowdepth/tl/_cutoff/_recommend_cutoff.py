@@ -117,7 +117,7 @@ def recommend_cutoff(
         Name of the column and the record.
     progress_bar
         Show the progress, depth by depth.
-    {rng}
+    {rng_of_thread_count}
 
     Returns
     -------

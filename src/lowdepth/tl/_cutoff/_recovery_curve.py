@@ -78,7 +78,7 @@ def recovery_curve(
         Name of the record.
     progress_bar
         Show the progress, model by model and depth by depth.
-    {rng}
+    {rng_of_thread_count}
 
     Returns
     -------

@@ -81,7 +81,7 @@ def depth_leakage(
         Cells to measure, drawn at random; ``None`` takes all.
     key_added
         Name of the record.
-    {rng}
+    {rng_of_thread_count}
 
     Returns
     -------

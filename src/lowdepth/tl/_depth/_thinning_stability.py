@@ -83,7 +83,7 @@ def thinning_stability(
         Name of all slots.
     progress_bar
         Show the progress: one step embeds all cells, or those on a path, once.
-    {rng}
+    {rng_of_thread_count}
     {copy}
 
     Returns

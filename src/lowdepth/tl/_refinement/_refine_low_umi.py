@@ -86,7 +86,7 @@ def refine_low_umi(
         Store the 100 largest weights of each shallow cell, scaled to a sum of one.
     progress_bar
         Show the progress of the comparison.
-    {rng}
+    {rng_of_thread_count}
     {copy}
 
     Returns

@@ -115,7 +115,7 @@ def label_transfer(
         Name of the columns and the record.
     progress_bar
         Show how many of the query cells a model has compared.
-    {rng}
+    {rng_of_thread_count}
     {copy}
 
     Returns

@@ -80,7 +80,7 @@ def map_query(
         Name of the label slots, the ``key_added`` of :func:`lowdepth.tl.label_transfer`.
     progress_bar
         Show the progress of the surgery and of the labelling.
-    {rng}
+    {rng_of_thread_count}
     **transfer_kwargs
         Further ones of :func:`lowdepth.tl.label_transfer`, e.g. ``method``.
 
