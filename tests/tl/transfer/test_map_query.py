@@ -66,6 +66,13 @@ def test_the_embedding_is_the_model_s(model, query, latent):
     assert set(query.obs) == {"cell_type", "batch"}
 
 
+def test_mapped_again_is_mapped_the_same(model, query):
+    once = query.copy()
+    for adata in (once, query, query):
+        ld.tl.map_query(adata, model, label_key="cell_type", low_umi=100, progress_bar=False, **LABELS)
+    pd.testing.assert_frame_equal(once.obs, query.obs)
+
+
 def test_training_cells_come_to_lie_where_they_lay(model):
     again = model.adata.copy()
     ld.tl.map_query(again, model, key_added="X_again")

@@ -168,6 +168,7 @@ def map_query(
         latent = cells.embedded(model)
     mapped = as_anndata(cells, model)
     if reference is not None:
+        mapped.obs = mapped.obs.drop(columns=transfer, errors="ignore")  # of an earlier run, whose record stays behind
         label_transfer(
             mapped,
             str(label_key),
