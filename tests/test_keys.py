@@ -83,8 +83,8 @@ def test_a_fold_too(keys_added):
 
 
 def test_nothing_is_trained_for_a_name_that_no_file_can_hold(monkeypatch):
-    monkeypatch.setattr(JointEmbedding, "train", lambda *_, **__: pytest.fail("it was trained"))
     adata, model = cells()
+    monkeypatch.setattr(JointEmbedding, "train", lambda *_, **__: pytest.fail("it was trained"))
     for name in ("tl.joint_embedding", "tl.compare"):
         with pytest.raises(ValueError, match="'a/b' cannot be the name"):
             call(name, adata, model, key_added="a/b", **({"methods": ["scvi"]} if name == "tl.compare" else {}))

@@ -85,7 +85,9 @@ def empty_cell(given):
 
 
 def backed(given):
-    given.adata.uns = {}  # whose tables take longest to write
+    # tables of `uns` take longest to write; what they are about goes with them
+    given.adata.obs = given.adata.obs.drop(columns=[key for key in given.adata.uns if key in given.adata.obs])
+    given.adata.uns = {}
     given.adata.write_h5ad(given.path)
     given.adata = ad.read_h5ad(given.path, backed="r")
 

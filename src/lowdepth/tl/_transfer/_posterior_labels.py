@@ -34,6 +34,9 @@ CELLS_FOR_TEMPERATURE = 1000
 NEVER = -1e9
 """Score that leaves a reference without weight, and its gradient without infinities."""
 
+FARTHEST_LOG_TEMPERATURE = 20.0
+"""Beyond it a fit that tries a long step would divide by zero; its prior says that 3 is rare."""
+
 LEAST_WEIGHT = torch.finfo(torch.float32).tiny
 """Sums of weights that float32 has rounded to zero count as this, so that their logarithms are finite."""
 
@@ -124,6 +127,7 @@ class _Judge:
         return torch.from_numpy(self._curve.powers(umis))
 
     def _log_probability(self, scores: torch.Tensor, powers: torch.Tensor) -> torch.Tensor:
-        temperature = (powers @ self._slopes).exp().float()[:, None]
+        log_temperature = (powers @ self._slopes).clamp(-FARTHEST_LOG_TEMPERATURE, FARTHEST_LOG_TEMPERATURE)
+        temperature = log_temperature.exp().float()[:, None]
         weights = torch.softmax(scores / temperature + self._log_weight, dim=1)
         return (weights @ self._types).clamp_min(LEAST_WEIGHT).log()
