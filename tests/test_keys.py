@@ -67,7 +67,9 @@ def test_a_column_of_the_user_s_is_not_written_over(name, argument):
         call(name, adata, model, **{argument: "group"})
 
 
-@pytest.mark.parametrize("name", ["tl.label_transfer", "tl.prediction_sets", "tl.recommend_cutoff"])
+@pytest.mark.parametrize(
+    "name", ["tl.label_transfer", "tl.prediction_sets", "tl.recommend_cutoff", "tl.thinning_stability"]
+)
 def test_nor_are_scanpy_s_clusters(name):
     adata, model = cells()
     adata.uns["group"] = {"params": {"resolution": 1.0}}  # as sc.tl.leiden records them

@@ -188,9 +188,13 @@ def check_no_empty_cells(total_umi: NDArray[np.float64]) -> None:
 
 
 def check_own_column(adata: AnnData, key: str, entry: str, *, function: str, argument: str = "key_added") -> None:
-    """Raise if ``obs`` has a column of that name that the function did not write, as its record would say."""
+    """Raise if ``obs`` has a column of that name that the function did not write.
+
+    Its record would say so, by an entry or a parameter that no other function's record has.
+    """
     record = adata.uns.get(key)
-    if key in adata.obs and not (isinstance(record, Mapping) and entry in record):
+    is_own = isinstance(record, Mapping) and entry in {*record, *record.get("params", ())}
+    if key in adata.obs and not is_own:
         msg = (
             f"adata.obs[{key!r}] is there already, and no adata.uns[{key!r}] says that `{function}` wrote it; "
             f"pass another `{argument}`, or rename or delete that column"

@@ -125,7 +125,7 @@ def thinning_stability(
     from lowdepth.tl._cells._thinned_embedding import embed, reliability, thinned_moments  # noqa: PLC0415
 
     keys = StabilityKeys(key_added)
-    check_own_column(adata, keys.obs, "params", function="ld.tl.thinning_stability")
+    check_own_column(adata, keys.obs, "n", function="ld.tl.thinning_stability")
     at_least("n", n, 2)
     at_least("max_paths", 1 if max_paths is None else max_paths, 0)
     path_depths = _descending(depths)
