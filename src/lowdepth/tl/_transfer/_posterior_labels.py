@@ -35,7 +35,7 @@ NEVER = -1e9
 """Score that leaves a reference without weight, and its gradient without infinities."""
 
 FARTHEST_LOG_TEMPERATURE = 20.0
-"""Beyond it a fit that tries a long step would divide by zero; its prior says that 3 is rare."""
+"""Beyond it a fit that tries a long step would divide by zero; the prior's standard deviation is 7 at most."""
 
 LEAST_WEIGHT = torch.finfo(torch.float32).tiny
 """Sums of weights that float32 has rounded to zero count as this, so that their logarithms are finite."""
