@@ -12,7 +12,7 @@ from lowdepth._blocked_counts import BlockedCounts
 
 from ._cells._deep_cells import deep_and_shallow
 from ._cells._model_cells import ModelCells
-from ._refinement._compared import compared, refinement_record, scattered
+from ._refinement._compared import N_NEIGHBORS, compared, refinement_record, scattered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +75,8 @@ def refine_stored(
         seed=seed,
         progress_bar=cells.progress_bar,
     )
-    record = refinement_record(
-        {"low_umi": low_umi, "temperature": 1.0, "likelihood": "multinomial", "rng": seed}, references
-    )
+    settings = {"low_umi": low_umi, "temperature": 1.0, "n_neighbors": N_NEIGHBORS, "likelihood": "multinomial"}
+    record = refinement_record({**settings, "rng": seed}, references)
     for i, result in enumerate(results):
         latent = result.embedding(keys.obsm, model.module.n_latent)
         n_references, entropy = result.column(keys.n_references), result.column(keys.entropy)

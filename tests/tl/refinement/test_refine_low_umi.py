@@ -52,11 +52,13 @@ def model(adata):
     return train(adata, gene_likelihood="nb")
 
 
-def expected_weights(adata, model, *, likelihood="multinomial", covariates=("batch",)):
-    """Do it cell by cell, with scvi-tools' decoder and distributions in float64."""
+def expected_weights(adata, model, *, likelihood="multinomial", covariates=("batch",), n_neighbors=2):
+    """Do it cell by cell, with scvi-tools' decoder and distributions in float64, and neighbours by sorting."""
     counts = torch.from_numpy(adata.X.toarray()).double()
     deep = counts.sum(1).numpy() >= LOW_UMI
     latent = torch.from_numpy(model.get_latent_representation()[deep])
+    distance = torch.cdist(latent.double(), latent.double())
+    neighborhoods = distance.argsort(dim=1)[:, : n_neighbors + 1].numpy()
     codes = {name: adata.obs[name].cat.codes.to_numpy() for name in covariates}
     weights = np.zeros((adata.n_obs, adata.n_obs))
     for cell in np.flatnonzero(~deep):
@@ -79,7 +81,7 @@ def expected_weights(adata, model, *, likelihood="multinomial", covariates=("bat
             score = brute_force.log_prob(counts[cell]).sum(1)
         else:
             score = (counts[cell] * decoded.get_normalized("scale").double().log()).sum(1)
-        weights[cell, deep] = softmax(score.numpy())
+        weights[cell, deep] = softmax(score.numpy()[neighborhoods].mean(1))
     return weights
 
 
@@ -101,6 +103,13 @@ def check(adata, model, weights, **options):
 def test_multinomial_equals_brute_force(adata, gene_likelihood):
     model = train(adata, gene_likelihood=gene_likelihood)
     check(adata, model, expected_weights(adata, model))
+
+
+@pytest.mark.parametrize("n_neighbors", [0, 1, 7])
+def test_references_speak_with_so_many_neighbours(adata, model, n_neighbors):
+    weights = expected_weights(adata, model, n_neighbors=n_neighbors)
+    check(adata, model, weights, n_neighbors=n_neighbors)
+    assert adata.uns["joint_embedding_refined"]["params"]["n_neighbors"] == n_neighbors
 
 
 @pytest.mark.parametrize(
@@ -253,6 +262,7 @@ def test_slots_and_key_added(adata, model):
         "low_umi": LOW_UMI,
         "n_references": n_deep,
         "temperature": 1.0,
+        "n_neighbors": 2,
         "likelihood": "multinomial",
         "rng": 0,
     }
@@ -301,6 +311,8 @@ def raises(adata, model, error, match, **options):
         ({"n_references": 0}, ValueError, "`n_references=0`"),
         ({"temperature": 0}, ValueError, "`temperature=0`: it has to be a finite number above 0"),
         ({"temperature": np.inf}, ValueError, "`temperature=inf`"),
+        ({"n_neighbors": -1}, ValueError, "`n_neighbors=-1`: it has to be a finite number of at least 0"),
+        ({"n_neighbors": 1.5}, ValueError, "`n_neighbors=1.5`: it has to be a whole number"),
         ({"likelihood": "negative_binomial"}, ValueError, "no likelihood 'negative_binomial'"),
         ({"layer": "spliced"}, KeyError, "no layer 'spliced'"),
     ],

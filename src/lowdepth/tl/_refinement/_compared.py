@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_REFERENCES = 5000
 """Taken when the user names no number: their profiles of 30,000 genes fill 600 MB."""
 
+N_NEIGHBORS = 2
+"""That speak with each reference: few, so that a state of three cells is still heard (docs/default.md)."""
+
 
 def compared(
     cells: ModelCells,
@@ -36,6 +39,7 @@ def compared(
     progress_bar: bool,
     likelihood: str = "multinomial",
     temperature: float = 1.0,
+    n_neighbors: int = N_NEIGHBORS,
     store_weights: bool = False,
 ) -> tuple[References, Refinement]:
     """Choose references among deep cells by their embedding ``latent``, and compare shallow ones with them."""
@@ -54,6 +58,7 @@ def compared(
         references,
         likelihood=likelihood,
         temperature=temperature,
+        n_neighbors=n_neighbors,
         store_weights=store_weights,
         progress_bar=progress_bar,
     )

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from lowdepth._checks import at_least, writable
+from lowdepth._checks import at_least, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import RefineKeys
 from lowdepth._random import seed_record
 from lowdepth.tl._cells._deep_cells import deep_and_shallow
 
-from ._compared import MOST_REFERENCES, compared, refinement_record, scattered
+from ._compared import MOST_REFERENCES, N_NEIGHBORS, compared, refinement_record, scattered
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -34,6 +34,7 @@ def refine_low_umi(
     layer: str | None = None,
     n_references: int | None = None,
     temperature: float = 1.0,
+    n_neighbors: int = N_NEIGHBORS,
     likelihood: str = "multinomial",
     key_added: str = "X_joint_embedding_refined",
     store_weights: bool = False,
@@ -47,10 +48,12 @@ def refine_low_umi(
     the counts x of shallow cell i are under the profile rho of each deep cell j, decoded in the
     batch and with the categorical covariates of cell i: with the multinomial likelihood,
 
-        s_ij = sum_g x_ig log(rho_jg),   w_i = softmax_j(s_ij / temperature + log(n_j)),
+        s_ij = mean over k in N_j of sum_g x_ig log(rho_kg),   w_i = softmax_j(s_ij / temperature + log(n_j)),
         z_i = sum_j w_ij z_j.
 
-    That is the posterior mean of the latent z, with the embedded deep cells as prior. No labels
+    With the reference alone in N_j that is the posterior mean of the latent z, with the embedded deep
+    cells as prior. A decoder that has seen a deep cell many times gives some of its noise back, so
+    that N_j also holds the reference's nearest neighbours among the references. No labels
     are used. Deep cells keep the encoder's embedding.
 
     Where deep cells are many, references are drawn from neighbourhoods of the latent space in
@@ -76,6 +79,8 @@ def refine_low_umi(
         Deep cells to compare with; ``None`` takes all of them, or 5,000 where there are more.
     temperature
         Divides the log-likelihood: above 1 for weights that are less certain.
+    n_neighbors
+        References that speak with each reference, its nearest in the embedding; 0 for the reference alone.
     likelihood
         ``"multinomial"``: of the counts given their sum. ``"nb"``: negative binomial at the
         cell's UMIs and with the model's dispersion, for models with ``gene_likelihood`` ``"nb"``
@@ -130,6 +135,7 @@ def refine_low_umi(
     keys = RefineKeys(key_added)
     at_least("low_umi", low_umi, 0)
     at_least("n_references", MOST_REFERENCES if n_references is None else n_references, 1)
+    whole("n_neighbors", n_neighbors, 0)
     if not (np.isfinite(temperature) and temperature > 0):
         msg = f"`temperature={temperature}`: it has to be a finite number above 0"
         raise ValueError(msg)
@@ -151,6 +157,7 @@ def refine_low_umi(
             seed=seed,
             likelihood=likelihood,
             temperature=temperature,
+            n_neighbors=n_neighbors,
             store_weights=store_weights,
             progress_bar=progress_bar,
         )
@@ -165,8 +172,9 @@ def refine_low_umi(
         weights = refined.weights.tocoo()
         places = shallow[weights.row], deep[references.cells[weights.col]]
         adata.obsp[keys.weights] = csr_matrix((weights.data, places), shape=(adata.n_obs, adata.n_obs))
-    settings = {"low_umi": low_umi, "layer": layer, "temperature": temperature, "likelihood": likelihood}
-    adata.uns[keys.uns] = refinement_record({**settings, **seed_record(rng)}, references)
+    settings = {"low_umi": low_umi, "layer": layer, "temperature": temperature, "n_neighbors": n_neighbors}
+    settings |= {"likelihood": likelihood, **seed_record(rng)}
+    adata.uns[keys.uns] = refinement_record(settings, references)
     logger.info(
         "added\n    .obsm[%r]\n    .obs[%r]\n    .obs[%r]\n    .uns[%r]",
         keys.obsm,

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from lowdepth._checks import one_of
 from lowdepth.model.engine import take_rows
 
+from ._neighborhoods import Neighborhoods
 from ._posterior_weights import largest, posterior
 from ._profile_likelihood import NegativeBinomial
 from ._reference_profiles import blocks, decode
@@ -72,6 +73,7 @@ def refine(
     *,
     likelihood: str,
     temperature: float,
+    n_neighbors: int,
     store_weights: bool,
     progress_bar: bool = False,
 ) -> Refinement:
@@ -93,12 +95,15 @@ def refine(
         One of ``LIKELIHOODS``.
     temperature
         Divides the log-likelihood.
+    n_neighbors
+        References that speak with each.
     store_weights
         Give the largest weights, cells by references.
     progress_bar
         Show how many cells are done.
     """
     latent, log_prior = torch.from_numpy(references.latent), torch.from_numpy(np.log(references.weight)).float()
+    neighborhoods = Neighborhoods(latent, n_neighbors)
     n_cells = len(total_umi)
     refined = Refinement(
         np.empty((n_cells, latent.shape[1]), np.float32),
@@ -120,7 +125,7 @@ def refine(
                     profiles = NegativeBinomial(decode(module, latent, group.covariates), (umis.min(), umis.max()))
                 for block in blocks(len(rows), max(1, SCORES_AT_A_TIME // len(latent))):
                     own = positions[block]
-                    scores = profiles.scores(take_rows(portion.counts, rows[block]))
+                    scores = neighborhoods.mean(profiles.scores(take_rows(portion.counts, rows[block])))
                     part = posterior(scores, log_prior, latent, temperature=temperature)
                     refined.latent[own] = part.mean
                     refined.n_references[own] = part.n_references

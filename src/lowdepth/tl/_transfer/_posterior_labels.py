@@ -9,6 +9,8 @@ import torch
 from torch.nn.functional import nll_loss, one_hot
 
 from lowdepth.model.engine import take_rows
+from lowdepth.tl._refinement._compared import N_NEIGHBORS
+from lowdepth.tl._refinement._neighborhoods import Neighborhoods
 from lowdepth.tl._refinement._reference_profiles import blocks, covariate_groups
 from lowdepth.tl._refinement._softmax_decoder import multinomial
 
@@ -30,9 +32,6 @@ SCORES_AT_A_TIME = 2**22
 
 CELLS_FOR_TEMPERATURE = 1000
 """Held-out cells that the temperature's three parameters are fitted on."""
-
-NEVER = -1e9
-"""Score that leaves a reference without weight, and its gradient without infinities."""
 
 FARTHEST_LOG_TEMPERATURE = 20.0
 """Beyond it a fit that tries a long step would divide by zero; the prior's standard deviation is 7 at most."""
@@ -61,15 +60,16 @@ def posterior_labels(
     )
     latent, held_out, rows = torch.from_numpy(references.latent), material.held_out, material.rows
     is_own = torch.from_numpy(references.cells) == torch.from_numpy(rows)[:, None]
+    neighborhoods = Neighborhoods(latent, N_NEIGHBORS)
     scores = torch.empty(len(rows), len(latent))
     for positions, part in _scores(held_out, model, latent):
         scores[positions] = part
-    scores[is_own] = NEVER
+    scores = neighborhoods.without(is_own, scores)
     judge.fit(scores[:CELLS_FOR_TEMPERATURE], held_out.total_umi[:CELLS_FOR_TEMPERATURE], material.codes[rows])
     log_probability = np.empty((len(material.query.obs), len(material.frequencies)))
     umis = material.query.total_umi
     for positions, part in _scores(material.query, model, latent):
-        log_probability[positions] = judge(part, umis[positions])
+        log_probability[positions] = judge(neighborhoods.mean(part), umis[positions])
         progress(len(positions))
     return (
         HeldOut(rows, Evidence(judge(scores, held_out.total_umi), held_out.total_umi)),
