@@ -45,10 +45,13 @@ def train(variant: Variant, adata: ad.AnnData, seed: int, options: argparse.Name
     return model
 
 
-def score(adata: ad.AnnData, model: ld.model.JointEmbedding, options: argparse.Namespace) -> dict[str, list[float]]:
+def score(
+    adata: ad.AnnData, model: ld.model.JointEmbedding, options: argparse.Namespace, **refinement: int
+) -> dict[str, list[float]]:
     """Give accuracy and balanced accuracy by each way from an embedding to labels."""
     adata.obsm["X_joint_embedding"] = model.get_latent_representation()
-    ld.tl.refine_low_umi(adata, model, low_umi=options.low_umi, store_weights=True, progress_bar=False)
+    refinement |= {"store_weights": True, "progress_bar": False}
+    ld.tl.refine_low_umi(adata, model, low_umi=options.low_umi, **refinement)
     deep = (adata.obs["total_umi"] >= options.low_umi).to_numpy()
     label = adata.obs[options.label_key].astype(str).to_numpy()
     neighbors = KNeighborsClassifier(15)
