@@ -41,7 +41,14 @@ def done(bare):
         "versions": VERSIONS,
     }
     bare.uns["joint_embedding_refined"] = {
-        "params": {"low_umi": 500.0, "n_references": 30, "temperature": 1.0, "likelihood": "multinomial", "rng": 7}
+        "params": {
+            "low_umi": 500.0,
+            "n_references": 30,
+            "temperature": 1.0,
+            "n_neighbors": 2,
+            "likelihood": "multinomial",
+            "rng": 7,
+        }
     }
     bare.uns["label_transfer"] = {
         "categories": np.array(names),

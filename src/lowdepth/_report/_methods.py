@@ -78,9 +78,11 @@ def _of_embedding(found: Found) -> Iterator[str]:
 def _of_refinement(found: Found) -> Iterator[str]:
     params = found.params(RefineKeys(f"{found.use_rep}_refined").uns)
     if "n_references" in params:
+        n_neighbors = params["n_neighbors"]
+        together = f", each together with its {n_neighbors} nearest," if n_neighbors else ""
         yield (
             f"Cells below {params['low_umi']:,.10g} UMIs were moved to the mean of {params['n_references']:,} deep "
-            f"cells, weighted by how well their decoded profiles explain the counts ({params['likelihood']} "
+            f"cells, weighted by how well their decoded profiles{together} explain the counts ({params['likelihood']} "
             f"likelihood, temperature {shown(params['temperature'])}); no labels were used."
         )
 

@@ -47,7 +47,7 @@ def posterior_labels(
 
     The weights are those of :func:`lowdepth.tl.refine_low_umi`, with a temperature that depends on the depth,
 
-        w_ij = softmax_j(sum_g x_ig log(rho_jg) / T(l_i) + log(n_j)),   p(t | x_i) = sum over j of type t of w_ij,
+        w_ij = softmax_j(s_ij / T(l_i) + log(n_j)),   p(t | x_i) = sum over j of type t of w_ij,
 
     since a profile that is only about right makes each UMI count for more than it is worth. T is fitted by the
     log loss of held-out cells, which have to be explained by others. ``progress`` is told of each block of query
