@@ -42,7 +42,9 @@ def test_cells_that_are_references_are_explained_by_others():
     expected[0, 3], expected[2, 0] = scores[0, [2, 4]].mean(), scores[2, [1, 2]].mean()
     expected = brute_force(latent, 2, expected)
     expected[is_own] = NEVER
-    observed = Neighborhoods(torch.from_numpy(latent), 2).without(torch.from_numpy(is_own), torch.from_numpy(scores))
+    observed = Neighborhoods(torch.from_numpy(latent), 2).mean_of_others(
+        torch.from_numpy(scores), torch.from_numpy(is_own)
+    )
     np.testing.assert_allclose(observed, expected)
 
 
@@ -50,4 +52,4 @@ def test_cells_that_are_references_are_explained_by_others():
 def test_a_reference_without_neighbours_speaks_alone(n_neighbors):
     neighborhoods = Neighborhoods(torch.zeros(1, 2), n_neighbors)
     assert neighborhoods.mean(torch.tensor([[3.0]])).item() == 3
-    assert neighborhoods.without(torch.tensor([[True]]), torch.tensor([[3.0]])).item() == np.float32(NEVER)
+    assert neighborhoods.mean_of_others(torch.tensor([[3.0]]), torch.tensor([[True]])).item() == np.float32(NEVER)

@@ -45,15 +45,15 @@ class Neighborhoods:
             total += scores.index_select(1, nearest)
         return total.div_(1 + self._nearest.shape[1])
 
-    def without(self, own: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Give the averages where no reference speaks for the very cell that it is: its neighbours do instead.
+    def mean_of_others(self, scores: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        """Average where no reference speaks for the very cell that it is: its neighbours do instead.
 
         Parameters
         ----------
-        own
-            Whether a reference is the cell, cells by references, at most one of each cell's.
         scores
             Log-likelihoods, cells by references; the cells' own are written over.
+        own
+            Whether a reference is the cell, cells by references, at most one of each cell's.
         """
         cells, references = own.nonzero(as_tuple=True)
         scores[own] = scores[cells[:, None], self._nearest[references]].mean(1)

@@ -63,8 +63,7 @@ def posterior_labels(
     neighborhoods = Neighborhoods(latent, N_NEIGHBORS)
     scores = torch.empty(len(rows), len(latent))
     for positions, part in _scores(held_out, model, latent):
-        scores[positions] = part
-    scores = neighborhoods.without(is_own, scores)
+        scores[positions] = neighborhoods.mean_of_others(part, is_own[positions])
     judge.fit(scores[:CELLS_FOR_TEMPERATURE], held_out.total_umi[:CELLS_FOR_TEMPERATURE], material.codes[rows])
     log_probability = np.empty((len(material.query.obs), len(material.frequencies)))
     umis = material.query.total_umi
