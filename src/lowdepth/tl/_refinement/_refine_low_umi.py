@@ -81,6 +81,7 @@ def refine_low_umi(
         Divides the log-likelihood: above 1 for weights that are less certain.
     n_neighbors
         References that speak with each reference, its nearest in the embedding; 0 for the reference alone.
+        Two by default, since more would drown a type of three deep cells.
     likelihood
         ``"multinomial"``: of the counts given their sum. ``"nb"``: negative binomial at the
         cell's UMIs and with the model's dispersion, for models with ``gene_likelihood`` ``"nb"``
