@@ -54,8 +54,9 @@ def test_each_kind_is_told_from_the_others(machine, there, missing):
         lambda adata, _: ld.tl.compare(adata, "cell_type", accelerator="gpu", progress_bar=False),
         lambda adata, model: ld.tl.map_query(adata, model, surgery=True, accelerator="gpu"),
         lambda _, model: model.train(max_epochs=1, accelerator="gpu"),
+        lambda adata, model: type(model).load_query_data(adata, model, accelerator="gpu"),
     ],
-    ids=["joint_embedding", "compare", "map_query", "train"],
+    ids=["joint_embedding", "compare", "map_query", "train", "load_query_data"],
 )
 def test_functions_refuse_and_leave_adata_unchanged(model, function):
     adata = counts_adata(80)

@@ -190,7 +190,13 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
         Returns
         -------
         A model of the new cells, to be trained.
+
+        Raises
+        ------
+        ValueError
+            There is no such GPU.
         """
+        check_accelerator(surgery_kwargs.get("accelerator"))
         return super().load_query_data(adata, cls._loaded(reference_model), registry, **surgery_kwargs)
 
     @classmethod
