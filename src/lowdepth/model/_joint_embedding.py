@@ -41,7 +41,7 @@ from ._options import check_options
 from ._presets import hidden_units_for, resolve_preset
 from ._quiet import quiet_lightning
 from ._resume import ResumableTraining
-from ._schedule import TutorialSteps, drops_last, epochs_for
+from ._schedule import MOST_EPOCHS, TutorialSteps, drops_last, epochs_for
 from ._seed import random_state_kept
 from ._stand_in import registered_layer
 from ._summary import as_html, as_text
@@ -86,7 +86,7 @@ class JointEmbedding(SafelySaved):
         full counts decoded from the thinned cell, ``reconstruction_epochs`` over which those decoded from the
         cell itself fade out (unless ``reconstruction_weight`` is given), ``correlate_within_batches`` (the embeddings
         of a cell and of its thinned self are compared around their batches' means), ``n_decoder_layers``,
-        ``start_at_data`` and ``average_weights``.
+        ``start_at_data``, ``average_weights`` and ``most_epochs``, a bound where :meth:`train` is not told how many.
 
     Examples
     --------
@@ -122,6 +122,8 @@ class JointEmbedding(SafelySaved):
         settings = resolve_preset(preset, model_kwargs)
         model_kwargs = dict(settings)  # scvi-tools keeps them: presets may change, a saved model may not
         start_at_data = settings.pop("start_at_data", False)
+        self.most_epochs = settings.pop("most_epochs", MOST_EPOCHS)
+        whole("most_epochs", self.most_epochs, 1)
         self.average_weights = settings.pop("average_weights", False)
         reconstruction_epochs = settings.pop("reconstruction_epochs", None)
         fades = settings.get("denoising_weight", 0) > 0 and "reconstruction_weight" not in settings
@@ -203,7 +205,8 @@ class JointEmbedding(SafelySaved):
         ----------
         max_epochs
             Passes over the data; ``None`` takes as many as make the tutorial's 2,300
-            optimiser steps, at least 25 and at most 400.
+            optimiser steps, at least 25 and at most the model's ``most_epochs``: 100 with the preset
+            ``"denoise"``, 400 otherwise.
         batch_size
             Cells per optimiser step, on each device.
         lr
@@ -247,13 +250,13 @@ class JointEmbedding(SafelySaved):
         callbacks = [*(train_kwargs.pop("callbacks", None) or []), StopOnDivergence(lr), *self._callbacks()]
         if self.cells is not None:
             stream = self.cells.stream(self.registry, batch_size=batch_size, train_size=train_size)
-            max_epochs = max_epochs or epochs_for(stream.n_train, batch_size)
+            max_epochs = max_epochs or epochs_for(stream.n_train, batch_size, self.most_epochs)
             train_kwargs = {"devices": 1, **train_kwargs, "datamodule": stream}
         elif self.adata is not None:
             n_train = ceil(self.adata.n_obs * train_size)
             if max_epochs is None:
-                max_epochs = epochs_for(n_train, batch_size)
-                callbacks.append(TutorialSteps(n_train, batch_size))
+                max_epochs = epochs_for(n_train, batch_size, self.most_epochs)
+                callbacks.append(TutorialSteps(n_train, batch_size, self.most_epochs))
             # cells that are left out are others in each epoch
             datasplitter_kwargs = {"drop_last": drops_last(n_train, batch_size), **(datasplitter_kwargs or {})}
         holds_out = (

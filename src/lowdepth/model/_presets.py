@@ -36,6 +36,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "n_decoder_layers": 1,
             "start_at_data": True,
             "average_weights": True,
+            "most_epochs": 100,
         },
     }
 )

@@ -10,21 +10,24 @@ from lightning.pytorch.callbacks import Callback
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
-TUTORIAL_STEPS, TUTORIAL_EPOCHS, MOST_EPOCHS = 2300, 25, 400
+TUTORIAL_STEPS, TUTORIAL_EPOCHS = 2300, 25
+
+MOST_EPOCHS = 400
+"""At which scvi-tools stops too."""
 
 
-def epochs_for(n_obs: int, batch_size: int) -> int:
+def epochs_for(n_obs: int, batch_size: int, most: int = MOST_EPOCHS) -> int:
     """Give the epochs that make as many optimiser steps as the method's tutorial.
 
     The tutorial trains 48,000 cells for 25 epochs in batches of 512: about 2,300 steps. What
-    brings a network on is steps, so fewer cells get more epochs, up to the 400 at which
-    scvi-tools stops too, and more cells never get fewer than the tutorial's 25.
+    brings a network on is steps, so fewer cells get more epochs, up to ``most``, and more cells
+    never get fewer than the tutorial's 25.
 
     >>> epochs_for(48_074, 512), epochs_for(11_643, 512), epochs_for(2_000, 512)
     (25, 100, 400)
     """
     steps_per_epoch = ceil(n_obs / batch_size)
-    return min(max(ceil(TUTORIAL_STEPS / steps_per_epoch), TUTORIAL_EPOCHS), MOST_EPOCHS)
+    return min(max(ceil(TUTORIAL_STEPS / steps_per_epoch), TUTORIAL_EPOCHS), most)
 
 
 def drops_last(n_train: int, batch_size: int) -> bool:
@@ -45,11 +48,13 @@ class TutorialSteps(Callback):  # type: ignore[misc]  # Lightning is not followe
         Cells to train on.
     batch_size
         Cells of a minibatch on one device.
+    most
+        Epochs at most.
     """
 
-    def __init__(self, n_obs: int, batch_size: int) -> None:
-        self.n_obs, self.batch_size = n_obs, batch_size
+    def __init__(self, n_obs: int, batch_size: int, most: int) -> None:
+        self.n_obs, self.batch_size, self.most = n_obs, batch_size, most
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Set the number of epochs."""
-        trainer.fit_loop.max_epochs = epochs_for(self.n_obs, self.batch_size * trainer.world_size)
+        trainer.fit_loop.max_epochs = epochs_for(self.n_obs, self.batch_size * trainer.world_size, self.most)

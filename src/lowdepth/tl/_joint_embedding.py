@@ -83,7 +83,7 @@ def joint_embedding(
         Dimensions of the embedding; 32 is the tutorial's.
     max_epochs
         Passes over the data; ``None`` takes as many as make the tutorial's 2,300 optimiser
-        steps, at least 25 and at most 400.
+        steps, at least 25 and at most 100 (400 with the presets ``"scvi"`` and ``"paper"``).
     batch_size
         Cells per optimiser step, on each device.
     lr
