@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anndata as ad
+import numpy as np
 import pandas as pd
 from ablation_variants import VARIANTS
 from real_cells import parser_for
@@ -33,6 +34,15 @@ if TYPE_CHECKING:
     from ablation_variants import Variant
 
 SCORES = ("amortised", "refined", "posterior")
+
+
+def cells(options: argparse.Namespace) -> ad.AnnData:
+    """Read the cells, or as many of them as are asked for."""
+    adata = ad.read_h5ad(options.data)
+    if options.cells:
+        chosen = np.random.default_rng(0).choice(adata.n_obs, options.cells, replace=False)
+        adata = adata[np.sort(chosen)].copy()
+    return adata
 
 
 def train(variant: Variant, adata: ad.AnnData, seed: int, options: argparse.Namespace) -> ld.model.JointEmbedding:
@@ -72,12 +82,13 @@ def score(
 
 def run(name: str, seed: int, options: argparse.Namespace) -> pd.Series:
     """Train and score once, or read what an earlier run found."""
-    path = options.results / f"ablation-{options.data.stem}-{options.epochs}x{options.batch_size}.csv"
+    name_of_data = f"{options.data.stem}-{options.cells}" if options.cells else options.data.stem
+    path = options.results / f"ablation-{name_of_data}-{options.epochs}x{options.batch_size}.csv"
     if path.exists():
         finished = pd.read_csv(path).set_index(["variant", "seed"])
         if (name, seed) in finished.index:
             return finished.loc[(name, seed)]
-    adata = ad.read_h5ad(options.data)
+    adata = cells(options)
     ld.pp.emulate_low_depth(adata, rng=seed)
     start = time.perf_counter()
     model = train(VARIANTS[name], adata, seed, options)
@@ -107,6 +118,7 @@ def row(runs: pd.DataFrame, default: pd.DataFrame) -> dict[str, str]:
 def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
+    parser.add_argument("--cells", type=int, help="as many of them, chosen at random (default: all)")
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--accelerator", default="cpu")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")

@@ -35,9 +35,11 @@ def test_devices_make_steps_together(n_ranks, epochs):
     assert trainer.fit_loop.max_epochs == epochs == epochs_for(11_643, 512 * n_ranks)
 
 
-@pytest.mark.parametrize(("preset", "most"), [("denoise", 100), ("paper", 400), ("scvi", 400)])
-def test_few_cells_are_not_shown_too_often(preset, most):
-    adata = counts_adata(20)
+@pytest.mark.parametrize(
+    ("preset", "n_obs", "most"), [("denoise", 20, 100), ("denoise", 3000, 150), ("paper", 20, 400), ("scvi", 20, 400)]
+)
+def test_few_cells_are_not_shown_too_often(preset, n_obs, most):
+    adata = counts_adata(n_obs)
     ld.model.JointEmbedding.setup_anndata(adata)
     assert ld.model.JointEmbedding(adata, preset=preset).most_epochs == most
 

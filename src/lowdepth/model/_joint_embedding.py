@@ -38,7 +38,7 @@ from ._interrupt import StopOnInterrupt
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
 from ._options import check_options
-from ._presets import hidden_units_for, resolve_preset
+from ._presets import hidden_units_for, most_epochs_for, resolve_preset
 from ._quiet import quiet_lightning
 from ._resume import ResumableTraining
 from ._schedule import MOST_EPOCHS, TutorialSteps, drops_last, epochs_for
@@ -119,6 +119,7 @@ class JointEmbedding(SafelySaved):
         if preset == "denoise" and adata is not None:
             # into the arguments that are saved: the model is to be loaded with other cells too
             model_kwargs.setdefault("n_hidden", hidden_units_for(adata.n_obs))
+            model_kwargs.setdefault("most_epochs", most_epochs_for(adata.n_obs))
         settings = resolve_preset(preset, model_kwargs)
         model_kwargs = dict(settings)  # scvi-tools keeps them: presets may change, a saved model may not
         start_at_data = settings.pop("start_at_data", False)
@@ -205,8 +206,8 @@ class JointEmbedding(SafelySaved):
         ----------
         max_epochs
             Passes over the data; ``None`` takes as many as make the tutorial's 2,300
-            optimiser steps, at least 25 and at most the model's ``most_epochs``: 100 with the preset
-            ``"denoise"``, 400 otherwise.
+            optimiser steps, at least 25 and at most the model's ``most_epochs``: with the preset
+            ``"denoise"`` one for every 20 cells, but 100 at least; 400 for many cells, and with the others.
         batch_size
             Cells per optimiser step, on each device.
         lr

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lowdepth._checks import one_of
 
+from ._schedule import MOST_EPOCHS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -36,7 +38,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "n_decoder_layers": 1,
             "start_at_data": True,
             "average_weights": True,
-            "most_epochs": 100,
         },
     }
 )
@@ -54,6 +55,17 @@ def hidden_units_for(n_obs: int) -> int:
     (128, 256)
     """
     return 256 if n_obs >= MANY_CELLS else 128
+
+
+def most_epochs_for(n_obs: int) -> int:
+    """Give the passes over the data at which the default stops: few cells, shown often, are learnt by heart.
+
+    One for every 20 cells, a rule of thumb (docs/default.md), from 100 to the 400 of scvi-tools.
+
+    >>> most_epochs_for(2_000), most_epochs_for(4_000), most_epochs_for(48_000)
+    (100, 200, 400)
+    """
+    return min(max(100, n_obs // 20), MOST_EPOCHS)
 
 
 class SavedPreset(str):
