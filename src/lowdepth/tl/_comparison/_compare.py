@@ -82,8 +82,8 @@ def compare(
     n_latent
         Dimensions of the embeddings.
     max_epochs
-        Passes over the data; ``None`` takes as many as make the tutorial's 2,300 optimiser steps, for
-        each model.
+        Passes over the data; ``None`` takes each model's own number, see
+        :meth:`lowdepth.model.JointEmbedding.train`.
     batch_size
         Cells per optimiser step.
     accelerator
