@@ -33,7 +33,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--min-umi", type=float, default=FEWEST_UMI, help="cells below are dropped (default: 20; 0 drops none)"
     )
-    command.add_argument("--max-epochs", type=int, help="passes over the data (default: for the tutorial's steps)")
+    command.add_argument("--max-epochs", type=int, help="passes over the data (default: by the number of cells)")
     command.add_argument("--batch-size", type=int, default=512, help="cells per optimiser step (default: 512)")
     command.add_argument("--accelerator", default="auto", help="cpu, gpu, mps or auto (default)")
     command.add_argument("--seed", type=int, default=0, help="seed of all that is random (default: 0)")
