@@ -53,15 +53,15 @@ class ViewsApart(JointEmbeddingModule):
 class CorrelatedMeans(JointEmbeddingModule):
     """Posterior means are correlated instead of samples."""
 
-    def _compare(self, full: View, thinned: View, batch: torch.Tensor) -> dict[str, torch.Tensor]:
-        return super()._compare(*((posterior, posterior.loc) for posterior, _ in (full, thinned)), batch)
+    def _compare(self, full: View, thinned: View, tensors: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        return super()._compare(*((posterior, posterior.loc) for posterior, _ in (full, thinned)), tensors)
 
 
 class DeepViewFixed(JointEmbeddingModule):
     """The correlations pull the thinned view to the full one, and not the other way round."""
 
-    def _compare(self, full: View, thinned: View, batch: torch.Tensor) -> dict[str, torch.Tensor]:
-        return super()._compare((full[0], full[1].detach()), thinned, batch)
+    def _compare(self, full: View, thinned: View, tensors: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        return super()._compare((full[0], full[1].detach()), thinned, tensors)
 
 
 class UniformShare(JointEmbeddingModule):

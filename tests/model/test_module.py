@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import counts_adata, same_thinning
@@ -103,19 +104,26 @@ def test_weights_of_the_terms():
     assert_same_loss(*modules(), *minibatches(), **weights)
 
 
-def test_views_are_correlated_within_batches(monkeypatch):
+@pytest.mark.parametrize("covariates", [(), ("categorical",)], ids=["batch", "batch and covariates"])
+def test_views_are_correlated_within_batches(covariates, monkeypatch):
     seen = []
     monkeypatch.setattr(_module, "compare_views", lambda *views: seen.append(views[:2]) or compare_views(*views))
-    _, sparse = minibatches()
+    _, sparse = minibatches(covariates)
+    batch, group = sparse[REGISTRY_KEYS.BATCH_KEY].squeeze(1), torch.arange(60) % 3
+    if covariates:
+        sparse[REGISTRY_KEYS.CAT_COVS_KEY] = group[:, None]
     for within in (False, True):
-        module, _ = modules(use_batch_norm="none", dropout_rate=0.0)  # which would tell how views are encoded
+        module, _ = modules(  # without batch norm and dropout, which would tell how views are encoded
+            use_batch_norm="none", dropout_rate=0.0, n_cats_per_cov=[3] if covariates else None
+        )
         module.correlate_within_batches = within
         with same_thinning():
             run(module, sparse)
-    batch = sparse[REGISTRY_KEYS.BATCH_KEY].squeeze(1)
     for as_they_are, centred in zip(*seen, strict=True):
-        means = torch.stack([as_they_are[batch == code].mean(0) for code in batch])
-        torch.testing.assert_close(centred, as_they_are - means)
+        expected = pd.DataFrame(as_they_are.detach())
+        for codes in (group, batch) if covariates else (batch,):
+            expected -= expected.groupby(codes.numpy()).transform("mean")
+        torch.testing.assert_close(centred, torch.tensor(expected.to_numpy()))
 
 
 def test_posterior_is_that_of_dense_cells():

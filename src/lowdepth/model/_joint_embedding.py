@@ -85,8 +85,9 @@ class JointEmbedding(SafelySaved):
         ``"denoise"`` adds: ``encoder_input`` (``"direction"`` or ``"log1p"``), ``denoising_weight`` of the
         full counts decoded from the thinned cell, ``reconstruction_epochs`` over which those decoded from the
         cell itself fade out (unless ``reconstruction_weight`` is given), ``correlate_within_batches`` (the embeddings
-        of a cell and of its thinned self are compared around their batches' means), ``n_decoder_layers``,
-        ``start_at_data``, ``average_weights`` and ``most_epochs``, a bound where :meth:`train` is not told how many.
+        of a cell and of its thinned self are compared around the means of their batches, and of the categories of
+        ``categorical_covariate_keys``), ``n_decoder_layers``, ``start_at_data``, ``average_weights`` and
+        ``most_epochs``, a bound where :meth:`train` is not told how many.
 
     Examples
     --------

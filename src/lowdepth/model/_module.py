@@ -23,7 +23,7 @@ from .engine._sparse_linear import gene_major
 from .ranks import cells_per_rank, n_ranks, with_joined_batch_norm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ._encode import View
     from .engine._likelihood import LogLikelihood
@@ -49,7 +49,8 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
     denoising_weight
         Weight of the full counts' likelihood under what is decoded from the thinned view.
     correlate_within_batches
-        Compare the two views around the means of their batches: what tells batches apart need not agree.
+        Compare the two views around the means of their batches, and of the categories of each categorical covariate:
+        what tells these apart need not agree.
     precision
         Of the decoder's matrix products.
     """
@@ -72,6 +73,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
         self.encoder_input = encoder_input
         self.denoising_weight = denoising_weight
         self.correlate_within_batches = correlate_within_batches
+        self.n_categories = list(options.get("n_cats_per_cov") or [])
         self.precision = precision
         if n_decoder_layers is not None:
             layers = self.decoder.px_decoder.fc_layers
@@ -185,7 +187,7 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
 
         metrics: dict[str, torch.Tensor] = {}
         if thinned and self.use_joint_embedding:
-            metrics = self._compare((posterior, z), thinned[0], tensors[REGISTRY_KEYS.BATCH_KEY].squeeze(1))
+            metrics = self._compare((posterior, z), thinned[0], tensors)
             weight = self.joint_embedding_weight if joint_embedding_weight is None else joint_embedding_weight
             loss = loss + weight * metrics["cco_loss"] + self.variance_weight * metrics["variance_loss"]
         if is_judged:
@@ -206,11 +208,19 @@ class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-too
     def _thin(self, counts: SparseCounts, total: torch.Tensor) -> torch.Tensor:
         return thinned_values(counts, sample_keep(total, self.min_library_size))
 
-    def _compare(self, full: View, thinned: View, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _compare(self, full: View, thinned: View, tensors: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         (_, z_full), (_, z_thin) = full, thinned
-        if self.correlate_within_batches and self.n_batch > 1:
-            z_full, z_thin = (centred_within(batch, self.n_batch, z) for z in (z_full, z_thin))
+        if self.correlate_within_batches:
+            for codes, n_groups in self._groups(tensors):
+                z_full, z_thin = (centred_within(codes, n_groups, z) for z in (z_full, z_thin))
         return compare_views(z_thin, z_full, self.lambda_off_diag)
+
+    def _groups(self, tensors: Mapping[str, Any]) -> Iterator[tuple[torch.Tensor, int]]:
+        """Give what the decoder is told of each cell, as codes and their number: the covariates, then the batch."""
+        if self.n_categories:
+            yield from zip(tensors[REGISTRY_KEYS.CAT_COVS_KEY].unbind(dim=1), self.n_categories, strict=True)
+        if self.n_batch > 1:
+            yield tensors[REGISTRY_KEYS.BATCH_KEY].squeeze(1), self.n_batch
 
     @auto_move_data
     def _regular_inference(

@@ -38,15 +38,15 @@ def cross_correlation(z_thin: torch.Tensor, z_full: torch.Tensor) -> CrossCorrel
     return CrossCorrelation((1 - diagonal).square().sum(), correlation.square().sum() - diagonal.square().sum())
 
 
-def centred_within(batch: torch.Tensor, n_batch: int, z: torch.Tensor) -> torch.Tensor:
-    """Give each cell's distance from the mean of its batch in the minibatch of all ranks, cells by dimensions.
+def centred_within(group: torch.Tensor, n_groups: int, z: torch.Tensor) -> torch.Tensor:
+    """Give each cell's distance from the mean of its group in the minibatch of all ranks, cells by dimensions.
 
     Parameters
     ----------
-    batch
-        Codes, one for each cell.
-    n_batch
-        How many batches there are.
+    group
+        Codes, one for each cell: of batches, or of a covariate's categories.
+    n_groups
+        How many groups there are.
     z
         Embedding, cells by dimensions.
 
@@ -56,7 +56,7 @@ def centred_within(batch: torch.Tensor, n_batch: int, z: torch.Tensor) -> torch.
     >>> centred_within(torch.tensor([0, 0, 1, 1]), 2, z).flatten()
     tensor([-1.,  1., -1.,  1.])
     """
-    own = one_hot(batch.long(), n_batch).to(z)
+    own = one_hot(group.long(), n_groups).to(z)
     total = sum_over_ranks(own.t() @ torch.cat([z, torch.ones_like(z[:, :1])], dim=1))
     return z - own @ (total[:, :-1] / total[:, -1:].clamp(min=1))
 
