@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from lowdepth._checks import total_umis
 from lowdepth._csr import csr_matrix, sorted_csr
+from lowdepth._umi_totals import total_umis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -21,7 +21,7 @@ from fast_array_utils.numba import njit
 from scipy.special import pdtr
 from scipy.stats import norm
 
-from lowdepth._checks import total_umis
+from lowdepth._umi_totals import total_umis
 
 if TYPE_CHECKING:
     from fast_array_utils.types import CSBase

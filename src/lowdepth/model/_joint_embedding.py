@@ -24,10 +24,10 @@ from lowdepth._checks import (
     get_counts,
     obs_in_memory,
     some,
-    total_umis,
     warn,
     whole,
 )
+from lowdepth._umi_totals import total_umis
 
 from ._accelerator import check_accelerator
 from ._average import AveragedTraining

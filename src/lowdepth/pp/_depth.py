@@ -9,11 +9,12 @@ from fast_array_utils import types
 from fast_array_utils.stats import sum as array_sum
 
 from lowdepth._ambient import ambient_counts, largest_share
-from lowdepth._checks import at_least, get_counts, in_memory, row_sums, total_umis, writable
+from lowdepth._checks import at_least, get_counts, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 from lowdepth._record import storable
 from lowdepth._sparse_structure import in_one_place
+from lowdepth._umi_totals import in_memory, row_sums, total_umis
 
 if TYPE_CHECKING:
     from anndata import AnnData

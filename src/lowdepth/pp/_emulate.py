@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowdepth._checks import at_least, finite, get_counts, total_umis, writable
+from lowdepth._checks import at_least, finite, get_counts, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmulateKeys
 from lowdepth._random import seed_record, stream_key
 from lowdepth._record import storable
+from lowdepth._umi_totals import total_umis
 from lowdepth.thinning import thin_counts
 
 from ._depth import write_depth

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowdepth._checks import get_counts, numbers, total_umis, var_column, writable
+from lowdepth._checks import get_counts, numbers, var_column, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import SplitKeys, check_name
 from lowdepth._random import seed_record, stream_key
 from lowdepth._record import storable
+from lowdepth._umi_totals import total_umis
 from lowdepth.thinning import thin_counts
 
 if TYPE_CHECKING:

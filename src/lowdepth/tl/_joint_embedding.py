@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from anndata import AnnData
 
-from lowdepth._checks import at_least, counts_in_memory, total_umis, writable
+from lowdepth._checks import at_least, counts_in_memory, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
+from lowdepth._umi_totals import total_umis
 
 from ._cells._deep_cells import deep_and_shallow, warn_without_deep_cells
 from ._refinement._refine_low_umi import refine_low_umi

@@ -15,8 +15,8 @@ from annbatch import DatasetCollection
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from lowdepth._checks import total_umis
 from lowdepth._files import flush, remove
+from lowdepth._umi_totals import total_umis
 
 from ._shuffle import BYTES_OF_A_COUNT, shuffle
 

@@ -14,8 +14,8 @@ from annbatch import write_sharded
 from annbatch.io import V1_ENCODING
 from tqdm.auto import tqdm
 
-from lowdepth._checks import total_umis
 from lowdepth._files import flush, is_zarr, remove
+from lowdepth._umi_totals import total_umis
 
 from ._write_back import quiet_zarr
 

@@ -17,10 +17,11 @@ from anndata.experimental import read_lazy
 from fast_array_utils.types import CSBase, DaskArray
 from scipy.sparse import csr_matrix
 
-from lowdepth._checks import get_counts, total_umis
+from lowdepth._checks import get_counts
 from lowdepth._csr import sorted_csr
 from lowdepth._files import is_zarr
 from lowdepth._genes import difference_of_genes
+from lowdepth._umi_totals import total_umis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

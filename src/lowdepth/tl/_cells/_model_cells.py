@@ -10,8 +10,9 @@ import pandas as pd
 import scipy.sparse as sp
 
 from lowdepth._blocked_counts import BlockedCounts, Portion
-from lowdepth._checks import obs_in_memory, total_umis
+from lowdepth._checks import obs_in_memory
 from lowdepth._random import stream_key
+from lowdepth._umi_totals import total_umis
 from lowdepth.model._blocked_latent import blocked_latent
 from lowdepth.model._stand_in import registered
 from lowdepth.thinning import thin_counts

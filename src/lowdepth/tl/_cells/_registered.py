@@ -10,9 +10,10 @@ from scvi.model.base import BaseModelClass
 from scvi.module import VAE
 
 from lowdepth._blocked_counts import BlockedCounts
-from lowdepth._checks import check_no_empty_cells, get_counts, total_umis
+from lowdepth._checks import check_no_empty_cells, get_counts
 from lowdepth._csr import csr_matrix
 from lowdepth._genes import difference_of_genes
+from lowdepth._umi_totals import total_umis
 from lowdepth.model._stand_in import registered_layer
 
 if TYPE_CHECKING:

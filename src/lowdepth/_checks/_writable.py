@@ -1,0 +1,36 @@
+"""Where results may be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ._messages import warn
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def writable(adata: AnnData, *, copy: bool) -> AnnData:
+    """Give the object to write results into; call it last, when nothing can fail any more."""
+    if copy:
+        return adata.copy()
+    if adata.is_view:
+        warn("Received a view of an AnnData. Making a copy.")
+        adata._init_as_actual(adata.copy())
+    return adata
+
+
+def check_own_column(adata: AnnData, key: str, entry: str, *, function: str, argument: str = "key_added") -> None:
+    """Raise if ``obs`` has a column of that name that the function did not write.
+
+    Its record would say so, by an entry or a parameter that no other function's record has.
+    """
+    record = adata.uns.get(key)
+    is_own = isinstance(record, Mapping) and entry in {*record, *record.get("params", ())}
+    if key in adata.obs and not is_own:
+        msg = (
+            f"adata.obs[{key!r}] is there already, and no adata.uns[{key!r}] says that `{function}` wrote it; "
+            f"pass another `{argument}`, or rename or delete that column"
+        )
+        raise ValueError(msg)
