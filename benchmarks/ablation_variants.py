@@ -134,6 +134,8 @@ def training(**options: Any) -> Variant:
     return Variant(training=options)
 
 
+NO_DENOISING = {"denoising_weight": 0.0, "reconstruction_weight": 1.0}
+
 VARIANTS = {
     "default": Variant(),
     # what the encoder sees
@@ -153,7 +155,7 @@ VARIANTS = {
     "batch norm per view": Variant(ViewsApart),
     "layer norm": settings(use_batch_norm="none", use_layer_norm="both"),
     # what is decoded
-    "no denoising": settings(denoising_weight=0.0, reconstruction_weight=1.0),
+    "no denoising": settings(**NO_DENOISING),
     "denoising 0.3": settings(denoising_weight=0.3),
     "denoising 3": settings(denoising_weight=3.0),
     "full view 0": settings(reconstruction_weight=0.0),
@@ -192,4 +194,12 @@ VARIANTS = {
     "KL weight 1": training(plan_kwargs={"n_epochs_kl_warmup": None, "n_steps_kl_warmup": 1}),
     "learning rate 0.002": training(lr=0.002),
     "learning rate 0.008": training(lr=0.008),
+    # two or three of the parts that deal with depth changed at once
+    "log1p, no denoising": settings(encoder_input="log1p", **NO_DENOISING),
+    "log1p, CCO 0": settings(encoder_input="log1p", joint_embedding_weight=0.0),
+    "log1p, CCO 100": settings(encoder_input="log1p", joint_embedding_weight=100.0),
+    "no denoising, CCO 0": settings(joint_embedding_weight=0.0, **NO_DENOISING),
+    "no denoising, CCO 100": settings(joint_embedding_weight=100.0, **NO_DENOISING),
+    "log1p, no denoising, CCO 0": settings(encoder_input="log1p", joint_embedding_weight=0.0, **NO_DENOISING),
+    "log1p, no denoising, CCO 100": settings(encoder_input="log1p", joint_embedding_weight=100.0, **NO_DENOISING),
 }
