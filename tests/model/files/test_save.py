@@ -70,6 +70,13 @@ def test_an_untrained_model_stays_so(tmp_path):
     assert loaded.history is None
 
 
+def test_of_other_cells_it_is_not_said_which_were_trained_on(trained, folder):
+    few = cells(n_obs=30)
+    for model in (load(folder, few), ld.model.JointEmbedding.load_query_data(few, trained, accelerator="cpu")):
+        assert (model.train_indices, model.validation_indices, model.test_indices) == (None, None, None)
+    np.testing.assert_array_equal(load(folder, adata=False).train_indices, trained.train_indices)
+
+
 def test_the_folder_is_json_and_weights(folder):
     names = sorted(path.name.partition("-")[0] for path in folder.iterdir())
     assert names == ["model.json", "weights"]

@@ -40,6 +40,16 @@ def test_cells_of_another_data_set_are_new():
     np.testing.assert_array_equal(to_calibrate_on(names, model), np.arange(10, len(names)))
 
 
+def test_model_that_was_loaded_with_some_of_its_cells(tmp_path):
+    adata = counts_adata(300)
+    model = ld.tl.joint_embedding(adata, n_latent=4, max_epochs=1, batch_size=32, low_umi=200, progress_bar=False)
+    model.save(tmp_path / "model")
+    some = adata[::2].copy()
+    loaded = ld.model.JointEmbedding.load(tmp_path / "model", some)
+    ld.tl.label_transfer(some, "cell_type", model=loaded, low_umi=200, n_neighbors=5)
+    assert some.obs["label_transfer"].notna().all()
+
+
 @pytest.mark.parametrize("method", ["knn", "depth_matched", "posterior"])
 def test_no_cell_that_the_model_knows_is_held_out(method, monkeypatch, tmp_path):
     monkeypatch.setattr(_unseen_cells, "FEWEST_UNSEEN", 10)

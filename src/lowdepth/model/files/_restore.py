@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from scvi import REGISTRY_KEYS
 
 from lowdepth._genes import difference_of_genes
 from lowdepth.model._presets import SavedPreset
 from lowdepth.model.stored import StoredCells
+
+from ._saved_model import INDICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,15 +61,22 @@ def restore[Model: JointEmbeddingSCVI](
         try:
             model = cls(adata, registry=saved.registry, preset=SavedPreset(saved.preset), **saved.settings)
             model.module.load_state_dict(saved.weights)
+            attributes = {**saved.attributes, "is_trained_": saved.trained, "history_": saved.history}
+            if adata is not None and adata.n_obs != _n_cells(saved):
+                attributes |= dict.fromkeys(INDICES)  # they are positions among other cells
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             msg = f"what was saved in {where!r} does not make a {cls.__name__} in this version of lowdepth: {error}"
             raise ValueError(msg) from error
-        for name, value in {**saved.attributes, "is_trained_": saved.trained, "history_": saved.history}.items():
+        for name, value in attributes.items():
             setattr(model, name, value)
         model.module.eval()
         if adata is not None:
             model._validate_anndata(adata)
     return model
+
+
+def _n_cells(saved: SavedModel) -> Any:
+    return saved.registry["field_registries"][REGISTRY_KEYS.X_KEY]["summary_stats"]["n_cells"]
 
 
 def _check_genes(adata: AnnData | StoredCells, expected: list[str], where: str) -> None:

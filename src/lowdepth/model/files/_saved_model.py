@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from scvi.external import JointEmbeddingSCVI
 
-ATTRIBUTES = ("train_indices_", "test_indices_", "validation_indices_", "run_name_", "run_id_")
+INDICES = ("train_indices_", "test_indices_", "validation_indices_")
+"""Which cells a training used, by their position."""
+
+ATTRIBUTES = (*INDICES, "run_name_", "run_id_")
 """What scvi-tools keeps of a training beside its history."""
 
 

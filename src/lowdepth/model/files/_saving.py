@@ -17,7 +17,7 @@ from ._checkpoints import our_checkpoints
 from ._folder import read_folder
 from ._model_files import document_path, write
 from ._restore import restore
-from ._saved_model import SavedModel
+from ._saved_model import INDICES, SavedModel
 from ._scvi_files import pickle_path
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
             Folder that the model was saved in.
         adata
             Cells with the model's genes, in its order, in memory or on the disk; they are registered as the training
-            data were. ``None`` takes those that were saved with the model, ``False`` none.
+            data were. ``None`` takes those that were saved with the model, ``False`` none. If they are more or fewer
+            than the training data, the model does not say which of them it was trained on.
         accelerator, device
             Where the model shall be, as Lightning's trainer names it.
         prefix
@@ -197,7 +198,10 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
             There is no such GPU.
         """
         check_accelerator(surgery_kwargs.get("accelerator"))
-        return super().load_query_data(adata, cls._loaded(reference_model), registry, **surgery_kwargs)
+        model = super().load_query_data(adata, cls._loaded(reference_model), registry, **surgery_kwargs)
+        for name in INDICES:  # scvi-tools keeps those of the reference's cells
+            setattr(model, name, None)
+        return model
 
     @classmethod
     def prepare_query_anndata(
