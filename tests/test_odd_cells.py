@@ -13,7 +13,7 @@ from finished_cells import ARGUMENTS, LOW_UMI, call
 from helpers import assert_unchanged, counts_adata, dense
 from slots import changed, slots
 
-from lowdepth._checks import row_sums
+from lowdepth._umi_totals import row_sums
 from lowdepth.model.engine import take_rows
 
 OPTIONS = {
