@@ -40,12 +40,16 @@ def test_cells_of_another_data_set_are_new():
     np.testing.assert_array_equal(to_calibrate_on(names, model), np.arange(10, len(names)))
 
 
-def test_model_that_was_loaded_with_some_of_its_cells(tmp_path):
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_model_that_was_loaded_with_some_of_its_cells(place, tmp_path):
     adata = counts_adata(300)
     model = ld.tl.joint_embedding(adata, n_latent=4, max_epochs=1, batch_size=32, low_umi=200, progress_bar=False)
     model.save(tmp_path / "model")
     some = adata[::2].copy()
-    loaded = ld.model.JointEmbedding.load(tmp_path / "model", some)
+    some.write_h5ad(tmp_path / "some.h5ad")
+    own = some if place == "memory" else ld.model.StoredCells(tmp_path / "some.h5ad", progress_bar=False)
+    loaded = ld.model.JointEmbedding.load(tmp_path / "model", own)
+    assert loaded.train_indices is None
     ld.tl.label_transfer(some, "cell_type", model=loaded, low_umi=200, n_neighbors=5)
     assert some.obs["label_transfer"].notna().all()
 

@@ -50,6 +50,7 @@ def restore[Model: JointEmbeddingSCVI](
         model = restore(cls, saved, None, where)
         adata.encoded(saved.registry)  # raises where they have other batches
         model.cells, model._adata_manager = adata, adata.manager(saved.registry)
+        forget_training_cells(model)
         return model
     if adata is None and saved.settings.get("use_observed_lib_size") is False:
         msg = f"the model in {where!r} estimates library sizes, beginning with those of its cells; pass them as `adata`"
@@ -61,22 +62,24 @@ def restore[Model: JointEmbeddingSCVI](
         try:
             model = cls(adata, registry=saved.registry, preset=SavedPreset(saved.preset), **saved.settings)
             model.module.load_state_dict(saved.weights)
-            attributes = {**saved.attributes, "is_trained_": saved.trained, "history_": saved.history}
-            if adata is not None and adata.n_obs != _n_cells(saved):
-                attributes |= dict.fromkeys(INDICES)  # they are positions among other cells
+            n_obs = saved.registry["field_registries"][REGISTRY_KEYS.X_KEY]["summary_stats"]["n_cells"]
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             msg = f"what was saved in {where!r} does not make a {cls.__name__} in this version of lowdepth: {error}"
             raise ValueError(msg) from error
-        for name, value in attributes.items():
+        for name, value in {**saved.attributes, "is_trained_": saved.trained, "history_": saved.history}.items():
             setattr(model, name, value)
         model.module.eval()
         if adata is not None:
             model._validate_anndata(adata)
+            if adata.n_obs != n_obs:
+                forget_training_cells(model)
     return model
 
 
-def _n_cells(saved: SavedModel) -> Any:
-    return saved.registry["field_registries"][REGISTRY_KEYS.X_KEY]["summary_stats"]["n_cells"]
+def forget_training_cells(model: JointEmbeddingSCVI) -> None:
+    """Drop which cells a model was trained on: scvi-tools keeps their positions, and the model has other cells."""
+    for name in INDICES:
+        setattr(model, name, None)
 
 
 def _check_genes(adata: AnnData | StoredCells, expected: list[str], where: str) -> None:

@@ -16,8 +16,8 @@ from lowdepth.model._accelerator import check_accelerator
 from ._checkpoints import our_checkpoints
 from ._folder import read_folder
 from ._model_files import document_path, write
-from ._restore import restore
-from ._saved_model import INDICES, SavedModel
+from ._restore import forget_training_cells, restore
+from ._saved_model import SavedModel
 from ._scvi_files import pickle_path
 
 if TYPE_CHECKING:
@@ -116,8 +116,9 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
             Folder that the model was saved in.
         adata
             Cells with the model's genes, in its order, in memory or on the disk; they are registered as the training
-            data were. ``None`` takes those that were saved with the model, ``False`` none. If they are more or fewer
-            than the training data, the model does not say which of them it was trained on.
+            data were. ``None`` takes those that were saved with the model, ``False`` none. Which cells
+            the model was trained on is known by their positions: it is forgotten where ``adata`` is on the disk, or has
+            more or fewer cells than the training data, and taken to be in their order where it has as many.
         accelerator, device
             Where the model shall be, as Lightning's trainer names it.
         prefix
@@ -199,8 +200,7 @@ class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is no
         """
         check_accelerator(surgery_kwargs.get("accelerator"))
         model = super().load_query_data(adata, cls._loaded(reference_model), registry, **surgery_kwargs)
-        for name in INDICES:  # scvi-tools keeps those of the reference's cells
-            setattr(model, name, None)
+        forget_training_cells(model)
         return model
 
     @classmethod
