@@ -6,9 +6,11 @@
 Cells are thinned as in ``accuracy.py``, the default is trained, shallow cells are labelled by ``ld.tl.label_transfer``
 and given sets by ``ld.tl.prediction_sets``. One table has a row per bin of depth: accuracy, expected calibration error
 (tenths of confidence) of the reported confidence and of plain votes of 15 neighbours, coverage and size of the sets,
-and accuracy of the most confident 70 %, by type and by group of types (``--groups``). The other leaves each type out of
-the reference in turn and tells how well its shallow cells are detected among all: AUROC of typicality, of one less the
-confidence, and of the size of the set. Thinned clean cells are easier than real shallow droplets.
+and accuracy of the most confident 70 %, by type and by group of types (``--groups``). Another has a row per type: how
+many of its cells have a set that names it, and how many of all cells have. Coverage, size and this table come with one
+threshold for all types as well. The last leaves each type out of the reference in turn and tells how well its shallow
+cells are detected among all: AUROC of typicality, of one less the confidence, and of the size of the set. Thinned clean
+cells are easier than real shallow droplets.
 
 ``--time`` labels 200,000 simulated cells by 20,000, once embedded, and prints the seconds.
 """
@@ -39,17 +41,24 @@ EDGES = np.array([0, 50, 100, 200, 500, np.inf])
 CONFIDENT = 0.7
 
 
-def labelled(adata: ad.AnnData, model: BaseModelClass, seed: int, options: argparse.Namespace) -> pd.DataFrame:
-    """Give what is said of the shallow cells."""
+def label(adata: ad.AnnData, model: BaseModelClass, seed: int, options: argparse.Namespace) -> None:
     ld.tl.label_transfer(
         adata, options.label_key, model=model, method=options.method, low_umi=options.low_umi, rng=seed
     )
-    ld.tl.prediction_sets(adata, alpha=ALPHA)
-    shallow = (adata.obs["total_umi"] < options.low_umi).to_numpy()
-    types = adata.obs["label_transfer"].cat.categories.to_numpy()
-    said = adata.obs[shallow].rename(columns=lambda name: name.removeprefix("label_transfer_"))
+
+
+def sets(adata: ad.AnnData, options: argparse.Namespace, *, by_type: bool = True) -> pd.DataFrame:
+    """Give for each shallow cell and each type whether the cell's set names it."""
+    ld.tl.prediction_sets(adata, alpha=ALPHA, by_type=by_type)
+    types = adata.obs["label_transfer"].cat.categories
+    named = pd.DataFrame(adata.obsm["prediction_sets"], index=adata.obs_names, columns=list(types))
+    return named[adata.obs["total_umi"] < options.low_umi]
+
+
+def said_of(adata: ad.AnnData, named: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
+    """Give what is said of each shallow cell."""
+    said = adata.obs.loc[named.index].rename(columns=lambda name: name.removeprefix("label_transfer_"))
     truth = said[options.label_key].astype(str).to_numpy()
-    inside = adata.obsm["prediction_sets"][shallow] & (types == truth[:, np.newaxis])
     return pd.DataFrame(
         {
             "umi": said["total_umi"],
@@ -57,10 +66,16 @@ def labelled(adata: ad.AnnData, model: BaseModelClass, seed: int, options: argpa
             "predicted": said["label_transfer"].astype(str),
             "confidence": said["confidence"],
             "typicality": said["typicality"],
-            "covered": inside.any(axis=1),
-            "size": said["prediction_sets_size"],
+            "covered": (named & (named.columns.to_numpy() == truth[:, np.newaxis])).any(axis=1),
+            "size": named.sum(axis=1),
         }
     )
+
+
+def types_in_sets(said: pd.DataFrame, named: pd.DataFrame) -> pd.DataFrame:
+    """Give how many of a type's cells have a set that names it, and how many of all cells have."""
+    share = {t: {"coverage": named[t][said["truth"] == t].mean(), "all cells": named[t].mean()} for t in named}
+    return pd.DataFrame(share).T.rename_axis("type")
 
 
 def by_depth(said: pd.DataFrame, votes: pd.DataFrame, groups: dict[str, str]) -> pd.DataFrame:
@@ -89,12 +104,13 @@ def by_depth(said: pd.DataFrame, votes: pd.DataFrame, groups: dict[str, str]) ->
 
 def detection(adata: ad.AnnData, model: BaseModelClass, seed: int, options: argparse.Namespace) -> pd.DataFrame:
     """Leave each type out of the reference; give the AUROCs of telling its shallow cells from the others."""
-    label = adata.obs[options.label_key].astype(str)
+    truth = adata.obs[options.label_key].astype(str)
     deep = adata.obs["total_umi"] >= options.low_umi
     rows = {}
-    for left_out in np.unique(label):
-        cells = adata[~((label == left_out) & deep)].copy()
-        said = labelled(cells, model, seed, options)
+    for left_out in np.unique(truth):
+        cells = adata[~((truth == left_out) & deep)].copy()
+        label(cells, model, seed, options)
+        said = said_of(cells, sets(cells, options), options)
         is_new = said["truth"] == left_out
         sign = {"typicality": -1, "confidence": -1, "size": 1}
         rows[left_out] = {"cells": is_new.sum()} | {k: roc_auc_score(is_new, s * said[k]) for k, s in sign.items()}
@@ -113,13 +129,21 @@ def run(seed: int, options: argparse.Namespace) -> dict[str, Any]:
         progress_bar=False,
         train_size=options.train_size,
     )
-    said = labelled(adata, model, seed, options)
+    label(adata, model, seed, options)
+    named, named_at_once = sets(adata, options), sets(adata, options, by_type=False)
+    said, said_at_once = (said_of(adata, n, options) for n in (named, named_at_once))
     ld.tl.label_transfer(
         adata, options.label_key, use_rep="X_joint_embedding", low_umi=options.low_umi, key_added="votes"
     )
     votes = adata.obs.loc[said.index, ["votes", "votes_confidence"]].set_axis(["predicted", "confidence"], axis=1)
+    votes["predicted"] = votes["predicted"].astype(str)
     groups = dict(pair.split("=") for pair in options.groups)
-    tables = {"depth": by_depth(said, votes.astype({"predicted": str}), groups)}
+    tables = {
+        "depth": by_depth(said, votes, groups),
+        "types": types_in_sets(said, named),
+        "depth, one threshold": by_depth(said_at_once, votes, groups)[["coverage", "set size"]],
+        "types, one threshold": types_in_sets(said_at_once, named_at_once),
+    }
     tables["detection"] = detection(adata, model, seed, options)
     truth, predicted = said["truth"].to_numpy(), said["predicted"].to_numpy()
     right = {"accuracy": accuracy_score(truth, predicted), "balanced": balanced_accuracy_score(truth, predicted)}
@@ -167,7 +191,8 @@ def main() -> None:
     print(f"\n{options.data.name}, method {options.method!r}, {options.seeds} seeds: mean ± standard deviation")
     for name in seeds[0]:
         grouped = pd.concat([tables[name] for tables in seeds]).groupby(level=0, sort=False)
-        print((grouped.mean().map("{:.3f}".format) + " ± " + grouped.std().map("{:.3f}".format)).to_markdown(), "\n")
+        rows = grouped.mean().map("{:.3f}".format) + " ± " + grouped.std().map("{:.3f}".format)
+        print(f"\n{name}\n{rows.to_markdown()}")
 
 
 if __name__ == "__main__":
