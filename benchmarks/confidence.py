@@ -51,7 +51,7 @@ def sets(adata: ad.AnnData, options: argparse.Namespace, *, by_type: bool = True
     """Give for each shallow cell and each type whether the cell's set names it."""
     ld.tl.prediction_sets(adata, alpha=ALPHA, by_type=by_type)
     types = adata.obs["label_transfer"].cat.categories
-    named = pd.DataFrame(adata.obsm["prediction_sets"], index=adata.obs_names, columns=list(types))
+    named = pd.DataFrame(adata.obsm["prediction_sets"], index=adata.obs_names, columns=types)
     return named[adata.obs["total_umi"] < options.low_umi]
 
 
@@ -138,16 +138,16 @@ def run(seed: int, options: argparse.Namespace) -> dict[str, Any]:
     votes = adata.obs.loc[said.index, ["votes", "votes_confidence"]].set_axis(["predicted", "confidence"], axis=1)
     votes["predicted"] = votes["predicted"].astype(str)
     groups = dict(pair.split("=") for pair in options.groups)
+    truth, predicted = said["truth"].to_numpy(), said["predicted"].to_numpy()
+    right = {"accuracy": accuracy_score(truth, predicted), "balanced": balanced_accuracy_score(truth, predicted)}
     tables = {
         "depth": by_depth(said, votes, groups),
         "types": types_in_sets(said, named),
         "depth, one threshold": by_depth(said_at_once, votes, groups)[["coverage", "set size"]],
         "types, one threshold": types_in_sets(said_at_once, named_at_once),
+        "detection": detection(adata, model, seed, options),
+        "labels": pd.DataFrame(right, index=["all cells"]),
     }
-    tables["detection"] = detection(adata, model, seed, options)
-    truth, predicted = said["truth"].to_numpy(), said["predicted"].to_numpy()
-    right = {"accuracy": accuracy_score(truth, predicted), "balanced": balanced_accuracy_score(truth, predicted)}
-    tables["labels"] = pd.DataFrame(right, index=["all cells"])
     return {name: table.astype(float).to_dict("index") for name, table in tables.items()}
 
 
