@@ -67,7 +67,7 @@ def label_transfer(
     Their probabilities are calibrated: reference cells are thinned to the depths of the query
     cells and predicted without themselves; a correction of each method's evidence, of few
     parameters that depend on depth and type, is fitted to how often that was right. Labels of
-    query cells are never used. A model is a little surer of cells that it was trained on: where its
+    query cells are never used. A model can be surer of cells that it was trained on: where its
     training held out 500 of the reference cells or more (``train_size=0.9``), calibration is by
     these alone. Types may be more or less frequent among the query cells: their
     frequencies are estimated for each bin of depths (expectation maximisation of Saerens et al.
