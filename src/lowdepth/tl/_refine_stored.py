@@ -60,7 +60,7 @@ def refine_stored(
         Of the choice of references.
     """
     total_umi = cells.collection.total_umi
-    _, shallow = deep_and_shallow(total_umi, low_umi)
+    deep, shallow = deep_and_shallow(total_umi, low_umi)
     is_deep = total_umi >= low_umi
     edges = np.cumsum([0, *(source.n_obs for source in cells.sources)])
     counts = da.concatenate([source.counts for source in cells.sources])
@@ -70,13 +70,14 @@ def refine_stored(
         ),
         model,
         np.concatenate([_rows(embedding, is_deep[edges[i] : edges[i + 1]]) for i, embedding in enumerate(embeddings)]),
+        deep,
         shallow,
         n_references=None,
         seed=seed,
         progress_bar=cells.progress_bar,
     )
-    settings = {"low_umi": low_umi, "temperature": 1.0, "n_neighbors": N_NEIGHBORS, "likelihood": "multinomial"}
-    record = refinement_record({**settings, "rng": seed}, references)
+    settings = {"low_umi": low_umi, "temperature": 1.0, "n_neighbors": N_NEIGHBORS, "residuals": True}
+    record = refinement_record({**settings, "likelihood": "multinomial", "rng": seed}, references)
     for i, result in enumerate(results):
         latent = result.embedding(keys.obsm, model.module.n_latent)
         n_references, entropy = result.column(keys.n_references), result.column(keys.entropy)

@@ -13,7 +13,7 @@ from torch import nn
 
 from lowdepth.model.engine import take_rows
 from lowdepth.tl._refinement._profile_likelihood import Multinomial
-from lowdepth.tl._refinement._reference_profiles import decode
+from lowdepth.tl._refinement._residuals import Residuals, corrected
 from lowdepth.tl._refinement._softmax_decoder import LogLinearMultinomial, multinomial
 
 
@@ -61,17 +61,23 @@ class Sharpened(VAE):
         (Sharpened, {}, False),
     ],
 )
-def test_the_quick_way_is_taken_where_it_is_the_same(module_class, options, is_quick):
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_the_quick_way_is_taken_where_it_is_the_same(module_class, options, is_quick, is_corrected):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = module_class(n_input=30, n_batch=2, n_latent=4, **{"gene_likelihood": "nb", **options}).eval()
         latent = torch.randn(300, 4)
     covariates = {"batch": torch.ones(1, 1).long(), "labels": torch.zeros(1, 1).long()}
-    found = multinomial(module, latent, covariates)
+    residuals = None
+    if is_corrected:
+        rng = np.random.default_rng(1)
+        ratio = torch.from_numpy(rng.gamma(5, 1 / 5, (40, 30)).astype(np.float32))
+        residuals = Residuals(ratio, torch.from_numpy(rng.integers(40, size=300)))
+    found = multinomial(module, latent, covariates, residuals)
     assert isinstance(found, LogLinearMultinomial) == is_quick
     _, sparse = poisson_counts(20, 30, 0)
     with torch.no_grad():
-        slow = Multinomial(decode(module, latent, covariates)).scores(sparse)
+        slow = Multinomial(corrected(module, latent, covariates, residuals)).scores(sparse)
     np.testing.assert_allclose(between_references(found.scores(sparse)), between_references(slow), atol=1e-3)
     assert not module.decoder.px_scale_decoder._forward_pre_hooks
 
@@ -80,4 +86,4 @@ def test_a_decoder_without_such_a_layer():
     module = VAE(n_input=30, n_batch=2, n_latent=4, gene_likelihood="nb").eval()
     module.decoder.px_scale_decoder = nn.Sequential(nn.Linear(128, 30), nn.LayerNorm(30), nn.Softmax(dim=-1))
     covariates = {"batch": torch.ones(1, 1).long(), "labels": torch.zeros(1, 1).long()}
-    assert isinstance(multinomial(module, torch.zeros(3, 4), covariates), Multinomial)
+    assert isinstance(multinomial(module, torch.zeros(3, 4), covariates, None), Multinomial)

@@ -32,6 +32,7 @@ def compared(
     cells: ModelCells,
     model: BaseModelClass,
     latent: NDArray[np.floating],
+    deep: NDArray[np.int64],
     shallow: NDArray[np.int64],
     *,
     n_references: int | None,
@@ -40,14 +41,17 @@ def compared(
     likelihood: str = "multinomial",
     temperature: float = 1.0,
     n_neighbors: int = N_NEIGHBORS,
+    residuals: bool = True,
     store_weights: bool = False,
 ) -> tuple[References, Refinement]:
     """Choose references among deep cells by their embedding ``latent``, and compare shallow ones with them."""
     from ._reference_profiles import covariate_groups  # noqa: PLC0415  torch and scvi take seconds to import
     from ._refinement import refine  # noqa: PLC0415
+    from ._residuals import pool  # noqa: PLC0415
 
     _check_finite(latent, "the encoder of `model` embeds deep cells")
     references = choose_references(latent, n_references or MOST_REFERENCES, seed)
+    pools = pool(cells, model, deep[references.cells], references.latent, seed) if residuals else None
     with cells.registered(model) as manager:
         groups = covariate_groups(manager, shallow)
     refined = refine(
@@ -56,6 +60,7 @@ def compared(
         cells.portions(shallow),
         cells.total_umi[shallow],
         references,
+        residuals=None if pools is None else pools.residuals(),
         likelihood=likelihood,
         temperature=temperature,
         n_neighbors=n_neighbors,

@@ -47,7 +47,7 @@ def choose_references(latent: NDArray[np.floating], n_references: int, seed: int
     n_obs = len(latent)
     if n_obs <= n_references:
         return References(np.arange(n_obs), latent, np.ones(n_obs))
-    stratum = _neighborhoods(latent, max(1, n_references // CELLS_PER_STRATUM), seed)
+    stratum = neighborhoods(latent, max(1, n_references // CELLS_PER_STRATUM), seed)
     size = np.bincount(stratum)
     n_chosen = _allocate(size, n_references)
     order = np.lexsort((np.random.default_rng(seed).random(n_obs), stratum))
@@ -56,7 +56,8 @@ def choose_references(latent: NDArray[np.floating], n_references: int, seed: int
     return References(cells, latent[cells], (size / n_chosen)[stratum[cells]])
 
 
-def _neighborhoods(latent: NDArray[np.floating], n_clusters: int, seed: int) -> NDArray[np.intp]:
+def neighborhoods(latent: NDArray[np.floating], n_clusters: int, seed: int) -> NDArray[np.intp]:
+    """Tell the neighbourhood of each cell, numbers without gaps; there can be fewer than asked for."""
     clusters = MiniBatchKMeans(
         n_clusters, random_state=seed, n_init=1, init_size=min(len(latent), STARTS_PER_STRATUM * n_clusters)
     )

@@ -35,6 +35,7 @@ def refine_low_umi(
     n_references: int | None = None,
     temperature: float = 1.0,
     n_neighbors: int = N_NEIGHBORS,
+    residuals: bool = True,
     likelihood: str = "multinomial",
     key_added: str = "X_joint_embedding_refined",
     store_weights: bool = False,
@@ -56,6 +57,15 @@ def refine_low_umi(
     that N_j also holds the reference's nearest neighbours among the references. No labels
     are used. Deep cells keep the encoder's embedding.
 
+    The decoder is also wrong in ways that its references show. These are pooled where they lie together, ten to a
+    pool on average: O_pg are the counts of a pool's references, E_pg what is decoded for them, each in its own batch.
+    A gamma prior with mean 1 and variance 1/a on the true ratio gives
+
+        rho_kg is replaced by rho_kg (O_pg + a) / (E_pg + a), scaled to a sum of one over the genes,
+
+    the gamma-Poisson shrinkage of observed over expected counts (DuMouchel 1999, doi:10.1080/00031305.1999.10474456).
+    The variance is estimated: it is what two halves of the references agree on.
+
     Where deep cells are many, references are drawn from neighbourhoods of the latent space in
     proportion to the square root of their sizes, so that rare states are among them, and each
     counts as the n_j deep cells that it stands for (otherwise n_j = 1). Their profiles are
@@ -63,11 +73,11 @@ def refine_low_umi(
     have, with the mean of these cells' continuous covariates. Memory beyond the data: the
     profiles, 4 bytes for each reference and gene, and some hundred megabytes.
 
-    Counts in a dask array are read three times, block by block: for the depths, the embedding of deep cells
-    and the comparison of shallow ones. Dask's workers compute the blocks and cut the cells out of them. The model
-    stays in this process, and sees portions of at most 33 million UMIs, one at a time: sent to the workers, it would
-    be there several times, as would the profiles, and share their cores with the blocks. References are
-    decoded again for each portion.
+    Counts in a dask array are read four times, block by block: for the depths, the embedding of deep cells, the
+    residuals of references and the comparison of shallow ones. Dask's workers compute the blocks and cut the cells
+    out of them. The model stays in this process, and sees portions of at most 33 million UMIs, one at a time: sent
+    to the workers, it would be there several times, as would the profiles, and share their cores with the blocks.
+    References are decoded again for each portion.
 
     Parameters
     ----------
@@ -82,6 +92,8 @@ def refine_low_umi(
     n_neighbors
         References that speak with each reference, its nearest in the embedding; 0 for the reference alone.
         Two by default, since more would drown a type of three deep cells.
+    residuals
+        Correct decoded profiles by what the references' own counts show beyond them.
     likelihood
         ``"multinomial"``: of the counts given their sum. ``"nb"``: negative binomial at the
         cell's UMIs and with the model's dispersion, for models with ``gene_likelihood`` ``"nb"``
@@ -153,12 +165,14 @@ def refine_low_umi(
             cells,
             model,
             latent,
+            deep,
             shallow,
             n_references=n_references,
             seed=seed,
             likelihood=likelihood,
             temperature=temperature,
             n_neighbors=n_neighbors,
+            residuals=residuals,
             store_weights=store_weights,
             progress_bar=progress_bar,
         )
@@ -174,7 +188,7 @@ def refine_low_umi(
         places = shallow[weights.row], deep[references.cells[weights.col]]
         adata.obsp[keys.weights] = csr_matrix((weights.data, places), shape=(adata.n_obs, adata.n_obs))
     settings = {"low_umi": low_umi, "layer": layer, "temperature": temperature, "n_neighbors": n_neighbors}
-    settings |= {"likelihood": likelihood, **seed_record(rng)}
+    settings |= {"residuals": residuals, "likelihood": likelihood, **seed_record(rng)}
     adata.uns[keys.uns] = refinement_record(settings, references)
     logger.info(
         "added\n    .obsm[%r]\n    .obs[%r]\n    .obs[%r]\n    .uns[%r]",

@@ -15,7 +15,8 @@ from lowdepth.model.engine import take_rows
 from ._neighborhoods import Neighborhoods
 from ._posterior_weights import largest, posterior
 from ._profile_likelihood import NegativeBinomial
-from ._reference_profiles import blocks, decode
+from ._reference_profiles import blocks
+from ._residuals import corrected
 from ._softmax_decoder import multinomial
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ._reference_profiles import Group
     from ._references import References
+    from ._residuals import Residuals
 
 LIKELIHOODS = ("multinomial", "nb")
 
@@ -71,6 +73,7 @@ def refine(
     total_umi: NDArray[np.float64],
     references: References,
     *,
+    residuals: Residuals | None,
     likelihood: str,
     temperature: float,
     n_neighbors: int,
@@ -91,6 +94,8 @@ def refine(
         UMIs of the cells.
     references
         Those to compare with.
+    residuals
+        What corrects their decoded profiles.
     likelihood
         One of ``LIKELIHOODS``.
     temperature
@@ -119,10 +124,11 @@ def refine(
                 if not len(rows):
                     continue
                 if likelihood == "multinomial":
-                    profiles = multinomial(module, latent, group.covariates)
+                    profiles = multinomial(module, latent, group.covariates, residuals)
                 else:
                     umis = total_umi[group.positions]
-                    profiles = NegativeBinomial(decode(module, latent, group.covariates), (umis.min(), umis.max()))
+                    decoded = corrected(module, latent, group.covariates, residuals)
+                    profiles = NegativeBinomial(decoded, (umis.min(), umis.max()))
                 for block in blocks(len(rows), max(1, SCORES_AT_A_TIME // len(latent))):
                     own = positions[block]
                     scores = neighborhoods.mean(profiles.scores(take_rows(portion.counts, rows[block])))

@@ -29,8 +29,8 @@ class Material(NamedTuple):
     """Cells and where the encoder puts them.
 
     ``held_out`` are thinned reference cells, ``rows`` says which. ``references`` are those that stand for all
-    reference cells. ``codes`` are the types of the reference cells, ``frequencies`` their shares, and ``edges``
-    the lowest depths of the bins of the query.
+    reference cells, and ``seed`` that of their choice. ``codes`` are the types of the reference cells,
+    ``frequencies`` their shares, and ``edges`` the lowest depths of the bins of the query.
     """
 
     query: ModelCells
@@ -41,6 +41,7 @@ class Material(NamedTuple):
     held_out_latent: NDArray[np.floating]
     rows: NDArray[np.int64]
     references: References
+    seed: int
     codes: NDArray[np.int64]
     frequencies: NDArray[np.float64]
     edges: NDArray[np.float64]
@@ -87,6 +88,7 @@ def gather(
         held_out.embedded(model),
         rows,
         choose_references(reference_latent, n_references, seed),
+        seed,
         codes,
         np.bincount(codes, minlength=n_types) / len(codes),
         depth_edges(query.total_umi),

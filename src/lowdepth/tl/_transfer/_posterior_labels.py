@@ -12,6 +12,7 @@ from lowdepth.model.engine import take_rows
 from lowdepth.tl._refinement._compared import N_NEIGHBORS
 from lowdepth.tl._refinement._neighborhoods import Neighborhoods
 from lowdepth.tl._refinement._reference_profiles import blocks, covariate_groups
+from lowdepth.tl._refinement._residuals import pool
 from lowdepth.tl._refinement._softmax_decoder import multinomial
 
 from ._depth_curve import DepthCurve
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from scvi.model.base import BaseModelClass
 
     from lowdepth.tl._cells._model_cells import ModelCells
+    from lowdepth.tl._refinement._residuals import Residuals
 
     from ._material import Material
 
@@ -50,7 +52,8 @@ def posterior_labels(
         w_ij = softmax_j(s_ij / T(l_i) + log(n_j)),   p(t | x_i) = sum over j of type t of w_ij,
 
     since a profile that is only about right makes each UMI count for more than it is worth. T is fitted by the
-    log loss of held-out cells, which have to be explained by others. ``progress`` is told of each block of query
+    log loss of held-out cells, which have to be explained by others: by other references, with the residuals of the
+    half of the references that they are not in. ``progress`` is told of each block of query
     cells how many they are.
     """
     references = material.references
@@ -61,13 +64,17 @@ def posterior_labels(
     latent, held_out, rows = torch.from_numpy(references.latent), material.held_out, material.rows
     is_own = torch.from_numpy(references.cells) == torch.from_numpy(rows)[:, None]
     neighborhoods = Neighborhoods(latent, N_NEIGHBORS)
+    pools = pool(material.reference, model, references.cells, references.latent, material.seed)
+    half = pools.half[is_own.int().argmax(1)]
     scores = torch.empty(len(rows), len(latent))
-    for positions, part in _scores(held_out, model, latent):
-        scores[positions] = neighborhoods.mean_of_others(part, is_own[positions])
+    for own in np.unique(half):
+        cells = np.flatnonzero(half == own)
+        for positions, part in _scores(held_out.take(cells), model, latent, pools.residuals(1 - own)):
+            scores[cells[positions]] = neighborhoods.mean_of_others(part, is_own[cells[positions]])
     judge.fit(scores[:CELLS_FOR_TEMPERATURE], held_out.total_umi[:CELLS_FOR_TEMPERATURE], material.codes[rows])
     log_probability = np.empty((len(material.query.obs), len(material.frequencies)))
     umis = material.query.total_umi
-    for positions, part in _scores(material.query, model, latent):
+    for positions, part in _scores(material.query, model, latent, pools.residuals()):
         log_probability[positions] = judge(neighborhoods.mean(part), umis[positions])
         progress(len(positions))
     return (
@@ -78,7 +85,7 @@ def posterior_labels(
 
 @torch.no_grad()
 def _scores(
-    cells: ModelCells, model: BaseModelClass, latent: torch.Tensor
+    cells: ModelCells, model: BaseModelClass, latent: torch.Tensor, residuals: Residuals
 ) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
     """Give the multinomial log-likelihoods of cells under references decoded in their batches, some cells at a time."""
     n_at_a_time = max(1, SCORES_AT_A_TIME // len(latent))
@@ -89,7 +96,7 @@ def _scores(
             positions, rows = group.within(portion)
             if not len(rows):
                 continue
-            profiles = multinomial(model.module, latent, group.covariates)
+            profiles = multinomial(model.module, latent, group.covariates, residuals)
             for block in blocks(len(rows), n_at_a_time):
                 yield positions[block], profiles.scores(take_rows(portion.counts, rows[block]))
 
