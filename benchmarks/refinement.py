@@ -6,9 +6,9 @@
 
 The default is trained once a seed, on cells that are thinned as in ``accuracy.py``, and refined with 0, 1, 2, ...
 neighbours, with the residuals and without them. The table gives accuracy / balanced accuracy as ``ablation.py`` does,
-by 15 neighbours in the refined embedding and by the posterior weights, mean ± standard deviation, each with the
-paired differences to neither correction and their standard errors. Finished seeds are lines of a table in
-``benchmarks/results`` and not repeated.
+by 15 neighbours in the refined embedding and by the posterior weights, mean ± standard deviation. The columns after
+"Δ" are paired differences with their standard errors: of the rows with residuals to the same without them, of those
+without to the fewest neighbours. Finished seeds are lines of a table in ``benchmarks/results`` and not repeated.
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ def run(seed: int, options: argparse.Namespace) -> pd.DataFrame:
     return table.set_index(KEYS).drop(columns="seed")
 
 
+def compared_with(runs: pd.DataFrame, fewest: int) -> pd.DataFrame:
+    """Give for each run that of its seed which it is compared with: without residuals, or with fewest neighbours."""
+    others = [(seed, n if residuals else fewest, False) for seed, n, residuals in runs.index]
+    return runs.loc[others].set_axis(runs.index)
+
+
 def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("--batch-size", type=int, default=512)
@@ -65,17 +71,14 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     runs = pd.concat({seed: run(seed, options) for seed in range(options.seeds)}, names=["seed"])
-    plain = runs.xs((options.neighbors[0], False), level=KEYS)
-    gain = runs - plain.reindex(runs.index, level="seed")
-    by_way = runs.groupby(level=KEYS), gain.groupby(level=KEYS)
+    level = runs.groupby(level=KEYS)
+    change = (runs - compared_with(runs, options.neighbors[0])).groupby(level=KEYS)
     table = {}
     for way in WAYS:
-        columns = columns_of(way)
-        shown = [
-            part.mean()[columns].map(f"{{:{sign}.3f}}".format) + " ± " + error[columns].map("{:.3f}".format)
-            for part, error, sign in ((by_way[0], by_way[0].std(), ""), (by_way[1], by_way[1].sem(), "+"))
-        ]
-        table[way], table[f"Δ {way}"] = (part.agg(" / ".join, axis=1) for part in shown)
+        shown = level.mean().map("{:.3f}".format) + " ± " + level.std().map("{:.3f}".format)
+        gained = change.mean().map("{:+.3f}".format) + " ± " + change.sem().map("{:.3f}".format)
+        for title, cells in ((way, shown), (f"Δ {way}", gained)):
+            table[title] = cells[columns_of(way)].agg(" / ".join, axis=1)
     print(f"\n{options.data.name}, {options.epochs} epochs of batch {options.batch_size}, {options.seeds} seeds")
     print(pd.DataFrame(table).reset_index().to_markdown(index=False))
 

@@ -46,6 +46,7 @@ def done(bare):
             "n_references": 30,
             "temperature": 1.0,
             "n_neighbors": 2,
+            "residuals": True,
             "likelihood": "multinomial",
             "rng": 7,
         }

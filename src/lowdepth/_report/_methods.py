@@ -78,11 +78,14 @@ def _of_embedding(found: Found) -> Iterator[str]:
 def _of_refinement(found: Found) -> Iterator[str]:
     params = found.params(RefineKeys(f"{found.use_rep}_refined").uns)
     if "n_references" in params:
-        n_neighbors = params["n_neighbors"]
-        together = f", each together with its {n_neighbors} nearest," if n_neighbors else ""
+        corrections = {
+            "corrected by what pools of these cells show beyond them": params["residuals"],
+            f"each together with its {params['n_neighbors']} nearest": params["n_neighbors"],
+        }
+        how = ", ".join(correction for correction, is_made in corrections.items() if is_made)
         yield (
             f"Cells below {params['low_umi']:,.10g} UMIs were moved to the mean of {params['n_references']:,} deep "
-            f"cells, weighted by how well their decoded profiles{together} explain the counts ({params['likelihood']} "
+            f"cells, weighted by how well their decoded profiles{how and f', {how},'} explain the counts ({params['likelihood']} "
             f"likelihood, temperature {shown(params['temperature'])}); no labels were used."
         )
 
