@@ -82,10 +82,11 @@ def _of_refinement(found: Found) -> Iterator[str]:
             "corrected by what pools of these cells show beyond them": params["residuals"],
             f"each together with its {params['n_neighbors']} nearest": params["n_neighbors"],
         }
-        how = ", ".join(correction for correction, is_made in corrections.items() if is_made)
+        how = "".join(f", {correction}" for correction, is_made in corrections.items() if is_made)
+        profiles = f"decoded profiles{how}," if how else "decoded profiles"
         yield (
             f"Cells below {params['low_umi']:,.10g} UMIs were moved to the mean of {params['n_references']:,} deep "
-            f"cells, weighted by how well their decoded profiles{how and f', {how},'} explain the counts ({params['likelihood']} "
+            f"cells, weighted by how well their {profiles} explain the counts ({params['likelihood']} "
             f"likelihood, temperature {shown(params['temperature'])}); no labels were used."
         )
 
