@@ -74,6 +74,9 @@ def test_an_empty_cell_is_where_the_encoder_puts_zeros(taken):
 @of("tl.refine_low_umi")
 def test_shallow_cells_move_to_what_the_decoder_says(taken):
     cells, model, _, shallow = taken
+    with_residuals = cells.obsm["X_joint_embedding_refined"]
+    call("tl.refine_low_umi", cells, model, residuals=False)
+    np.testing.assert_array_equal(cells.obsm["X_joint_embedding_refined"][~shallow], with_residuals[~shallow])
     deep = torch.from_numpy(cells.obsm["own"][~shallow])
     expected = cells.obsm["own"].copy()
     with_two_neighbours = torch.cdist(deep, deep).argsort(dim=1)[:, :3].numpy()
