@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 import scvi
@@ -10,6 +11,7 @@ from helpers import counts_adata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lowdepth._blocked_counts import BlockedCounts
 from lowdepth.tl._cells._model_cells import ModelCells
 from lowdepth.tl._refinement._profile_likelihood import Profiles
 from lowdepth.tl._refinement._residuals import CELLS_PER_POOL, Pools, Residuals, pool
@@ -73,6 +75,20 @@ def test_counts_of_the_other_half_are_likelier(adata, model, rows, shares):
         other = pools.half != half
         gain = (counts * (np.log(corrected) - np.log(shares)))[other].sum(1)
         assert gain.mean() > 3 * gain.std(ddof=1) / len(gain) ** 0.5
+
+
+def test_pools_do_not_depend_on_the_portions(adata, model, rows, monkeypatch):
+    """The cells of a portion may all be of one batch."""
+    monkeypatch.setattr("lowdepth._blocked_counts.CELLS_AT_A_TIME", 5)
+    monkeypatch.setattr("lowdepth._blocked_counts.UMIS_AT_A_TIME", 1)
+    cells = ModelCells.of(adata, model, None)
+    order = np.argsort(adata.obs["batch"].cat.codes.to_numpy()[rows], kind="stable")
+    by_batch, latent = cells.take(rows[order]), model.get_latent_representation()[rows[order]]
+    blocked = by_batch._replace(counts=BlockedCounts.of(da.from_array(by_batch.counts, chunks=(7, -1))))
+    expected, found = (pool(part, model, np.arange(len(rows)), latent, seed=0) for part in (by_batch, blocked))
+    np.testing.assert_array_equal(found.pool, expected.pool)
+    np.testing.assert_array_equal(found.observed, expected.observed)
+    np.testing.assert_allclose(found.expected, expected.expected, rtol=1e-5, atol=1e-6)
 
 
 def drawn(concentration, expected, n_pools, n_vars, seed):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._reference_profiles import Covariates
 
 CELLS_PER_POOL = 10
-"""On average: as many UMIs as tell a residual from noise, in cells of one kind (docs/default.md)."""
+"""On average: few, so that they are of one kind."""
 
 
 class Residuals:
@@ -140,6 +140,8 @@ def pool(
     for portion in cells.portions(rows):
         for group in groups:
             positions, own_rows = group.within(portion)
+            if not len(positions):
+                continue
             decoded = decode(model.module, z[positions], group.covariates)
             for block, (share, _) in zip(blocks(len(positions), REFERENCES_AT_A_TIME), decoded, strict=True):
                 counts, own = take_rows(portion.counts, own_rows[block]), slot[positions[block]]
