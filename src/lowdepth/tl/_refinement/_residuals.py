@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 
-from lowdepth.model.engine import sparse_linear, take_rows
+from lowdepth._umi_totals import total_umis
+from lowdepth.model.engine import sparse_linear
 from lowdepth.model.engine._sparse_linear import gene_major
 
 from ._profile_likelihood import SMALLEST_SHARE, Profiles
@@ -132,9 +134,8 @@ def pool(
     pools = neighborhoods(latent, ceil(n_references / CELLS_PER_POOL), seed)
     half = np.random.default_rng(seed).permutation(n_references) % 2
     n_pools = int(pools.max()) + 1
-    slot, z = torch.from_numpy(half * n_pools + pools), torch.from_numpy(latent)
-    observed = torch.zeros(2 * n_pools, len(cells.var))
-    expected = torch.zeros_like(observed)
+    slot, z = half * n_pools + pools, torch.from_numpy(latent)
+    observed, expected = (np.zeros((2 * n_pools, len(cells.var)), np.float32) for _ in range(2))
     with cells.registered(model) as manager:
         groups = covariate_groups(manager, rows)
     for portion in cells.portions(rows):
@@ -144,8 +145,11 @@ def pool(
                 continue
             decoded = decode(model.module, z[positions], group.covariates)
             for block, (share, _) in zip(blocks(len(positions), REFERENCES_AT_A_TIME), decoded, strict=True):
-                counts, own = take_rows(portion.counts, own_rows[block]), slot[positions[block]]
-                observed.index_add_(0, own, counts.dense())
-                expected.index_add_(0, own, share * (counts.total() / share.sum(1))[:, None])
-    in_halves = (part.unflatten(0, (2, n_pools)) for part in (observed, expected))
+                counts = portion.counts[own_rows[block]]
+                per_share = (total_umis(counts) / share.sum(1).numpy()).astype(np.float32)
+                slots, place = np.unique(slot[positions[block]], return_inverse=True)
+                members = csr_matrix((np.ones_like(per_share), (place, np.arange(len(place)))))
+                observed[slots] += (members @ counts).toarray()
+                expected[slots] += members @ (share.numpy() * per_share[:, None])
+    in_halves = (torch.from_numpy(part).unflatten(0, (2, n_pools)) for part in (observed, expected))
     return Pools(torch.from_numpy(pools), half, *in_halves)
