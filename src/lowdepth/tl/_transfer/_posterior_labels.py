@@ -65,7 +65,7 @@ def posterior_labels(
     is_own = torch.from_numpy(references.cells) == torch.from_numpy(rows)[:, None]
     neighborhoods = Neighborhoods(latent, N_NEIGHBORS)
     pools = pool(material.reference, model, references.cells, references.latent, material.seed)
-    half = pools.half[is_own.int().argmax(1)]
+    half = pools.half[is_own.byte().argmax(1)]  # cells that are no reference are in neither, and count as in one
     scores = torch.empty(len(rows), len(latent))
     for own in np.unique(half):
         cells = np.flatnonzero(half == own)
