@@ -5,11 +5,11 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
-import scvi
 import torch
 from helpers import counts_adata
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refined_cells import LOW_UMI, train
 
 from lowdepth._blocked_counts import BlockedCounts
 from lowdepth.tl._cells._model_cells import ModelCells
@@ -24,18 +24,12 @@ def adata():
 
 @pytest.fixture(scope="module")
 def model(adata):
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
-        patch.setattr(scvi.settings, "_seed", None)
-        torch.manual_seed(0)
-        scvi.model.SCVI.setup_anndata(adata, batch_key="batch")
-        model = scvi.model.SCVI(adata, n_latent=4, gene_likelihood="nb")
-        model.train(max_epochs=2, batch_size=32, accelerator="cpu", enable_progress_bar=False, log_every_n_steps=1)
-    return model
+    return train(adata, gene_likelihood="nb")
 
 
 @pytest.fixture(scope="module")
 def rows(adata):
-    return np.flatnonzero(np.asarray(adata.X.sum(1)).ravel() >= 200)
+    return np.flatnonzero(np.asarray(adata.X.sum(1)).ravel() >= LOW_UMI)
 
 
 @pytest.fixture(scope="module")
