@@ -39,15 +39,16 @@ def columns_of(way: str) -> list[str]:
 def run(seed: int, options: argparse.Namespace) -> pd.DataFrame:
     """Train once and refine in all ways, or read what an earlier run found."""
     path = options.results / f"refinement-{options.data.stem}-{options.epochs}x{options.batch_size}.csv"
+    asked = list(product(options.neighbors, [False, True]))
     if path.exists():
-        finished = pd.read_csv(path).query("seed == @seed").set_index(KEYS)
-        if set(product(options.neighbors, [False, True])) <= set(finished.index):
-            return finished.drop(columns="seed")
+        finished = pd.read_csv(path).drop_duplicates(["seed", *KEYS]).query("seed == @seed").set_index(KEYS)
+        if set(asked) <= set(finished.index):
+            return finished.loc[asked].drop(columns="seed")
     adata = ad.read_h5ad(options.data)
     ld.pp.emulate_low_depth(adata, rng=seed)
     model = train(VARIANTS["default"], adata, seed, options)
     rows = []
-    for n_neighbors, residuals in product(options.neighbors, [False, True]):
+    for n_neighbors, residuals in asked:
         found = score(adata, model, options, n_neighbors=n_neighbors, residuals=residuals)
         values = {column: value for way in WAYS for column, value in zip(columns_of(way), found[way], strict=True)}
         rows.append({"seed": seed, "neighbours": n_neighbors, "residuals": residuals, **values})
