@@ -168,12 +168,21 @@ def test_methods_name_every_step(done):
         "preset 'denoise', 8 dimensions, 4 epochs, 64 cells a minibatch, learning rate 0.004, batches from 'sample', "
         "seed 7",
         "scvi-tools 1.5.9 and torch 2.9.9",
-        "Cells below 500 UMIs were moved to the mean of 30 deep cells",
+        "Cells below 500 UMIs were moved to the mean of 30 deep cells, weighted by how well their decoded profiles, "
+        "corrected by what pools of these cells show beyond them, each together with its 2 nearest, explain the counts "
+        "(multinomial likelihood, temperature 1)",
         "Labels 'cell_type' of cells with 500 UMIs or more",
         "calibrated on 4 predictions",
         "Saerens et al. 2002",
     ):
         assert part in text
+
+
+def test_methods_name_no_correction_that_was_not_made(done):
+    plain = done.copy()
+    plain.uns["joint_embedding_refined"]["params"] |= {"residuals": False, "n_neighbors": 0}
+    text = methods_section(found_in(plain)).paragraphs[0]
+    assert "weighted by how well their decoded profiles explain the counts" in text
 
 
 def test_parameters_and_versions_are_listed(done):
