@@ -26,7 +26,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument("file", type=Path, help="cells with raw counts, .h5ad or .zarr; stays as it is")
     command.add_argument("--out", type=Path, required=True, help="the cells with all results, .h5ad or .zarr")
     command.add_argument("--report", type=Path, help="HTML page of what was done")
-    command.add_argument("--batch-key", help="column of obs whose effect the embedding shall not show")
+    command.add_argument("--batch-key", help="column of obs whose effect the embedding should not show")
     command.add_argument("--label-key", help="column of obs with the types of deep cells, to give to shallow ones")
     command.add_argument("--layer", help="layer that holds the raw counts (default: X)")
     command.add_argument("--low-umi", type=float, default=1000, help="cells below are shallow (default: 1000)")

@@ -160,7 +160,7 @@ class JointEmbedding(SafelySaved):
         layer
             Layer that holds the raw counts; ``None`` reads ``X``.
         batch_key
-            Column of ``obs`` whose effect the embedding shall not show.
+            Column of ``obs`` whose effect the embedding should not show.
         **setup_kwargs
             Further ones of :meth:`scvi.model.SCVI.setup_anndata`.
 

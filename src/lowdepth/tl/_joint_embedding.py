@@ -75,7 +75,7 @@ def joint_embedding(
         :func:`anndata.experimental.read_lazy`, or an annbatch ``DatasetCollection``.
     {layer}
     batch_key
-        Column of ``obs`` whose effect the embedding shall not show.
+        Column of ``obs`` whose effect the embedding should not show.
     preset
         ``"denoise"``: the thinned cell has to say what the full one says, through an encoder that does
         not see depth. ``"paper"``: the published joint embedding (Svensson 2026,

@@ -39,7 +39,7 @@ class StoredCells:
     layer
         Layer that holds the raw counts; ``None`` reads ``X``.
     batch_key
-        Column of ``obs`` whose effect the embedding shall not show.
+        Column of ``obs`` whose effect the embedding should not show.
     categorical_covariate_keys, continuous_covariate_keys
         Further ones, as :meth:`scvi.model.SCVI.setup_anndata` takes them.
     folder

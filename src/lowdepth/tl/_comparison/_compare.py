@@ -77,7 +77,7 @@ def compare(
     n_neighbors
         Deep cells that vote.
     batch_key
-        Column of ``obs`` whose effect the models shall not show.
+        Column of ``obs`` whose effect the models should not show.
     {layer}
     n_latent
         Dimensions of the embeddings.

@@ -25,7 +25,7 @@ MOST_REFERENCES = 5000
 """Taken when the user names no number: their profiles of 30,000 genes fill 600 MB."""
 
 N_NEIGHBORS = 2
-"""That speak with each reference: few, so that a state of three cells is still heard (docs/default.md)."""
+"""That speak with each reference: few, so that a state of three cells is still heard (docs/ablation.md)."""
 
 
 def compared(
