@@ -52,6 +52,4 @@ def without_genes(counts: Any, is_kept: NDArray[np.bool_]) -> sp.csr_matrix:
     >>> without_genes(sp.csr_matrix([[5, 6]]), np.array([False, True])).toarray()
     array([[0, 6]])
     """
-    kept = csr_matrix(counts @ sp.diags_array(is_kept.astype(counts.dtype), dtype=counts.dtype))
-    kept.eliminate_zeros()
-    return kept
+    return csr_matrix(counts @ sp.diags_array(is_kept.astype(counts.dtype), dtype=counts.dtype))

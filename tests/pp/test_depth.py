@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scanpy as sc
+import scipy.sparse as sp
 from helpers import CONTAINERS, SLOTS, assert_same, assert_unchanged, counts_adata, dense
 
 import lowdepth as ld
-from lowdepth._ambient import largest_share
+from lowdepth._ambient import _largest_share, largest_share
 
 OBS_KEYS = ["total_umi", "log10_umi", "n_genes", "low_umi"]
 
@@ -141,6 +142,28 @@ def test_ambient_rna_at_most(adata, container):
     adata.X = da.from_array(dense(adata.X), chunks=(7, 13))
     ld.pp.depth_metrics(adata, ambient_profile=pd.Series(profile, adata.var_names)[::-1])
     np.testing.assert_array_equal(adata.obs["max_ambient_share"], share)
+
+
+def test_counts_in_two_places_have_the_ambient_rna_of_their_sum(adata):
+    profile = dense(adata.X).sum(0)[::-1]
+    whole, halves = adata.copy(), adata.copy()
+    whole.X = (2 * adata.X).tocsr()
+    parts = sp.hstack([adata.X, adata.X]).tocsr()
+    halves.X = sp.csr_matrix((parts.data, parts.indices % adata.n_vars, parts.indptr), adata.shape)
+    for cells in (whole, halves):
+        ld.pp.depth_metrics(cells, ambient_profile=profile)
+    assert halves.X.nnz == 2 * whole.X.nnz
+    np.testing.assert_array_equal(halves.obs["max_ambient_share"], whole.obs["max_ambient_share"])
+
+
+def test_the_bound_is_made_ready_once_for_all_blocks(adata, monkeypatch):
+    made = []
+    ready = _largest_share._least_ambient
+    monkeypatch.setattr(_largest_share, "_least_ambient", lambda *args: made.append(args) or ready(*args))
+    profile = dense(adata.X).sum(0)[::-1]
+    adata.X = da.from_array(dense(adata.X), chunks=(7, 13))
+    ld.pp.depth_metrics(adata, ambient_profile=profile)
+    assert len(made) == 1
 
 
 def test_a_profile_that_does_not_fit_changes_nothing(adata):

@@ -352,3 +352,14 @@ def test_what_is_killed_comes_to_the_same_end(while_there_is, tmp_path):
         )
     np.testing.assert_allclose(read(path).obsm[KEY], read(other).obsm[KEY], rtol=0.02, atol=0.02)
     assert not list(tmp_path.glob("*.lowdepth/*.ckpt"))
+
+
+def test_covariates_are_encoded_once_for_all_files(tmp_path):
+    parts = [written(counts_adata(seed=seed), tmp_path / f"{seed}.h5ad") for seed in range(3)]
+    calls = []
+    for data in (parts[:1], parts):
+        encoded = ld.model.StoredCells.encoded
+        with patch.object(ld.model.StoredCells, "encoded", autospec=True, side_effect=encoded) as spy:
+            embed(data, batch_key="batch", max_epochs=1)
+        calls.append(spy.call_count)
+    assert calls[0] == calls[1]

@@ -40,7 +40,17 @@ NODES_PER_E_FOLD = 8
 """Of the threshold over log(lambda), which runs straight between them."""
 
 
-def largest_share(counts: CSBase | NDArray[np.number], profile: NDArray[np.float64]) -> NDArray[np.float64]:
+def least_shares(profile: NDArray[np.float64], most_umis: float) -> NDArray[np.float64]:
+    """Give T(lambda) / lambda below which lambda ambient UMIs are rejected, for a ladder of lambdas up to the most."""
+    profile = profile / profile.sum()
+    e_folds = np.log(max(1.0, most_umis / FEWEST_UMIS))
+    umis = np.exp(np.log(FEWEST_UMIS) + np.arange(e_folds * NODES_PER_E_FOLD + 2) / NODES_PER_E_FOLD)
+    return _least_ambient(profile[profile > 0], umis) / umis
+
+
+def largest_share(
+    counts: CSBase | NDArray[np.number], profile: NDArray[np.float64], needed: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Give the largest share of each cell's UMIs that can be ambient RNA, on a confidence level of 95 %.
 
     It is 1 for cells that may be nothing else, as all cells of a few UMIs may be.
@@ -51,13 +61,13 @@ def largest_share(counts: CSBase | NDArray[np.number], profile: NDArray[np.float
         Cells by genes.
     profile
         Counts or shares of ambient RNA, one for each gene.
+    needed
+        What :func:`least_shares` gives for cells that are as deep, if it is there already.
     """
     rows = sp.csr_matrix(counts)
-    profile = profile / profile.sum()
-    e_folds = np.log(max(1.0, total_umis(rows).max() / FEWEST_UMIS))
-    nodes = np.log(FEWEST_UMIS) + np.arange(e_folds * NODES_PER_E_FOLD + 2) / NODES_PER_E_FOLD
-    needed = _least_ambient(profile[profile > 0], np.exp(nodes)) / np.exp(nodes)
-    return _largest_shares(rows.data, rows.indices, rows.indptr, profile, needed)
+    if needed is None:
+        needed = least_shares(profile, total_umis(rows).max())
+    return _largest_shares(rows.data, rows.indices, rows.indptr, profile / profile.sum(), needed)
 
 
 def _least_ambient(profile: NDArray[np.float64], umis: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -344,7 +344,8 @@ class JointEmbedding(SafelySaved):
             if indices is not None:
                 msg = "cells on the disk are embedded from the first to the last; take `indices` of what is returned"
                 raise NotImplementedError(msg)
-            return self.get_latent_representation(dataloader=stored.blocks(self.registry), **latent_kwargs)
+            blocks = stored.blocks(stored.encoded(self.registry))
+            return self.get_latent_representation(dataloader=blocks, **latent_kwargs)
         self._check_if_trained(warn=False)
         if dataloader is None and not (adata is None or isinstance(adata, StoredCells)):
             layer = registered_layer(self)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from lowdepth._checks import at_least, representation
+from lowdepth._checks import at_least, representation, whole
 
 from ._figure import display_name, inches_high, widest, wrapped
 from ._palette import MISSING
@@ -43,7 +43,7 @@ def basis_keys(basis: str | Sequence[str]) -> list[str]:
 
 def check_layout(ncols: int, size: float | None) -> None:
     """Check what would fail with a figure already open."""
-    at_least("ncols", ncols, 1)
+    whole("ncols", ncols, 1)
     if size is not None:
         at_least("size", size, 0)
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 
-from lowdepth._checks import at_least, depths, representation, step_record
+from lowdepth._checks import depths, representation, step_record, whole
 from lowdepth._keys import DepthKeys, StabilityKeys
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def choose_cells(
     """Find the cells that were named, or take the deepest cell of each of so many neighbourhoods."""
     drawable = np.flatnonzero(paths.followed & np.isfinite(positions).all(axis=1))
     if isinstance(cells, int):
-        at_least("cells", cells, 1)
+        whole("cells", cells, 1)
         if not len(drawable):
             msg = "no path was followed; run `ld.tl.thinning_stability` with `depths` that cells exceed"
             raise ValueError(msg)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lowdepth._checks import at_least, depths, labels
+from lowdepth._checks import at_least, depths, labels, whole
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 
@@ -77,7 +77,7 @@ def umi_histogram(
     >>> plt.close(ax.figure)
     """
     at_least("low_umi", low_umi, 1)
-    at_least("n_bins", n_bins, 1)
+    whole("n_bins", n_bins, 1)
     data = _umi_histogram_data(adata, n_bins=n_bins, groupby=groupby)
     colors = {} if groupby is None else category_colors(adata, groupby, palette)
 

@@ -8,7 +8,7 @@ import numpy as np
 from fast_array_utils import types
 from fast_array_utils.stats import sum as array_sum
 
-from lowdepth._ambient import ambient_counts, largest_share
+from lowdepth._ambient import ambient_counts, largest_share, least_shares
 from lowdepth._checks import at_least, get_counts, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
@@ -73,10 +73,10 @@ def depth_metrics(
     ['total_umi', 'log10_umi', 'n_genes', 'low_umi']
     """
     at_least("low_umi", low_umi, 0)
-    counts = get_counts(adata, layer)
+    counts = _ordered(get_counts(adata, layer))
     ambient = None if ambient_profile is None else ambient_counts(ambient_profile, adata)
-    share = None if ambient is None else _largest_share(counts, ambient)
-    total, n_genes = in_memory(row_sums(counts), array_sum(_ordered(counts) > 0, axis=1, dtype=np.int64))
+    total, n_genes = in_memory(row_sums(counts), array_sum(counts > 0, axis=1, dtype=np.int64))
+    share = None if ambient is None else _largest_share(counts, ambient, least_shares(ambient, total.max()))
 
     adata = writable(adata, copy=copy)
     write_depth(adata, total)
@@ -139,12 +139,14 @@ def _ordered(counts: Any) -> Any:
     return counts.map_blocks(in_one_place, dtype=counts.dtype, meta=counts._meta) if is_lazy else in_one_place(counts)
 
 
-def _largest_share(counts: Any, ambient: NDArray[np.float64]) -> NDArray[np.float64]:
+def _largest_share(counts: Any, ambient: NDArray[np.float64], needed: NDArray[np.float64]) -> NDArray[np.float64]:
     if isinstance(counts, types.DaskArray):
         of_whole_cells = counts.rechunk({1: -1})
-        shares = of_whole_cells.map_blocks(largest_share, ambient, dtype=np.float64, drop_axis=1, meta=np.empty(0))
+        shares = of_whole_cells.map_blocks(
+            largest_share, ambient, needed, dtype=np.float64, drop_axis=1, meta=np.empty(0)
+        )
         return np.asarray(shares.compute())
-    return largest_share(counts, ambient)
+    return largest_share(counts, ambient, needed)
 
 
 def write_depth(adata: AnnData, total: np.ndarray) -> None:

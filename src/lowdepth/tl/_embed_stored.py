@@ -139,10 +139,11 @@ def _forgotten_if_diverged(checkpoint: Path) -> Iterator[None]:
 
 def _embed(cells: StoredCells, model: JointEmbedding, embeddings: Sequence[Any], lr: float) -> None:
     """Embed block by block."""
+    covariates = cells.encoded(model.registry)
     with tqdm(total=cells.n_obs, desc="embedding", unit="cell", disable=not cells.progress_bar) as bar:
         for i, embedding in enumerate(embeddings):
             first = 0
-            for block in cells.blocks(model.registry, i):
+            for block in cells.blocks(covariates, i):
                 latent = model.get_latent_representation(dataloader=iter([block]))
                 check_converged(latent, lr)
                 embedding[first : first + len(latent)] = latent

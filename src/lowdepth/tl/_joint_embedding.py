@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anndata import AnnData
 
-from lowdepth._checks import at_least, counts_in_memory, writable
+from lowdepth._checks import at_least, counts_in_memory, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
@@ -156,8 +156,8 @@ def joint_embedding(
 
     from ._embed_stored import embed_stored, has_lazy_counts  # noqa: PLC0415
 
-    at_least("n_latent", n_latent, 1)
-    at_least("batch_size", batch_size, 2)
+    whole("n_latent", n_latent, 1)
+    whole("batch_size", batch_size, 2)
     at_least("low_umi", low_umi, 0)
     check_accelerator(accelerator)
     keys = EmbeddingKeys(key_added)

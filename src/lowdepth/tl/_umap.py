@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from lowdepth._checks import at_least, finite_cells, one_of, representation, writable
+from lowdepth._checks import finite_cells, one_of, representation, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
@@ -80,7 +80,7 @@ def umap(
     (200, 2)
     """
     one_of("method", method, list(LIBRARIES))
-    at_least("n_neighbors", n_neighbors, 2)
+    whole("n_neighbors", n_neighbors, 2)
     keys = EmbeddingKeys(key_added or f"{use_rep}_umap")
     latent = representation(adata, use_rep)
     cells = np.flatnonzero(finite_cells(adata, use_rep, "they are left out of the UMAP"))

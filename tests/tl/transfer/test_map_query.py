@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anndata as ad
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ import torch
 from helpers import CONTAINERS, assert_unchanged, counts_adata
 
 import lowdepth as ld
+from lowdepth.tl._transfer import _material
 
 # one test worker trains
 pytestmark = pytest.mark.xdist_group("query")
@@ -154,13 +156,16 @@ def two_batches(seed):
     return adata
 
 
+@pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.parametrize("encode_covariates", [False, True])
-def test_a_new_batch_is_taken_for_the_one_it_resembles(encode_covariates):
+def test_a_new_batch_is_taken_for_the_one_it_resembles(encode_covariates, lazy):
     adata, query = two_batches(0), two_batches(1)
     options = {"max_epochs": 15, "batch_size": 32, "n_latent": 2, "low_umi": 50, **FAST, "preset": "scvi"}
     model = ld.tl.joint_embedding(adata, batch_key="sample", encode_covariates=encode_covariates, **options)
     expected = model.get_latent_representation(query.copy())
     query.obs["sample"] = query.obs["sample"].cat.rename_categories(["like s0", "like s1"])
+    if lazy:
+        query.X = da.from_array(query.X, chunks=(7, -1))
     with pytest.warns(UserWarning, match="'like s0' for 's0', 'like s1' for 's1'"):
         ld.tl.map_query(query, model)
     table = query.uns["joint_embedding"]["batches"]
@@ -187,6 +192,26 @@ def test_labels_are_those_of_label_transfer(model, query):
     np.testing.assert_array_equal(query.obs["label_transfer_typicality"], expected.obs["label_transfer_typicality"])
     assert set(query.uns["label_transfer"]) == set(expected.uns["label_transfer"])
     assert (query.obs["cell_type"] == "what nobody knows").all()
+
+
+def test_the_reference_keeps_its_names_where_the_query_lacks_genes(model, query, monkeypatch):
+    asked = []
+    calibrated_on = _material.to_calibrate_on
+    monkeypatch.setattr(
+        _material, "to_calibrate_on", lambda names, model: asked.append(names) or calibrated_on(names, model)
+    )
+    with pytest.warns(UserWarning, match="missing ones count as not expressed"):
+        ld.tl.map_query(query[:, 1:].copy(), model, label_key="cell_type", **LABELS)
+    assert set(asked[0]) <= set(model.adata.obs_names)
+
+
+def test_labels_of_a_model_without_cells_in_memory(cells, query, tmp_path):
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    stored = ld.tl.joint_embedding(tmp_path / "cells.h5ad", batch_key="batch", **TRAINING | {"max_epochs": 1})
+    with assert_unchanged(query), pytest.raises(ValueError, match=r"holds no cells in memory .* as `reference=`"):
+        ld.tl.map_query(query, stored, label_key="cell_type", **LABELS)
+    ld.tl.map_query(query, stored, label_key="cell_type", reference=cells, **LABELS)
+    assert query.obs["label_transfer"].notna().all()
 
 
 def test_labels_of_a_new_batch_with_a_reference_and_a_name(model, query):

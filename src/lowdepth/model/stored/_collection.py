@@ -71,17 +71,16 @@ def shuffled(sources: Sequence[Source], folder: Path, *, progress_bar: bool) -> 
         folder.mkdir(parents=True, exist_ok=True)
         part, lock = folder / f"cells-{fingerprint}.part.zarr", folder / ".lock"
         bytes_of_all = BYTES_OF_A_COUNT * non_zeros_per_cell * sum(source.n_obs for source in sources)
-        try:
-            with FileLock(lock):
+        with FileLock(lock):  # also while the remains of a failure are removed: who waits for it may write at once
+            try:
                 if not path.exists():
                     _check_room(sources, folder, part, bytes_of_all)
                     shuffle(sources, part, bytes_of_all, progress_bar=progress_bar)
                     flush(part)
                     part.rename(path)
-        except Exception:
-            for left in [folder] if made else [part, lock]:
-                remove(left)
-            raise
+            except Exception:
+                remove(folder if made else part)
+                raise
     return _read(path, fingerprint)
 
 

@@ -179,13 +179,12 @@ class StoredCells:
             self.collection, self.encoded(registry), batch_size=batch_size, train_size=train_size, seed=seed
         )
 
-    def blocks(self, registry: Mapping[str, Any], source: int | None = None) -> Iterator[dict[str, Any]]:
-        """Give the cells in their own order, block by block; of one source, or of all."""
-        covariates = self.encoded(registry)
+    def blocks(self, covariates: Covariates, source: int | None = None) -> Iterator[dict[str, Any]]:
+        """Give the cells in their own order, block by block, with their covariates; of one source, or of all."""
         firsts = np.cumsum([0, *(each.n_obs for each in self.sources)])
         for i in range(len(self.sources)) if source is None else [source]:
             first = firsts[i]
-            for index in range(self.sources[i].counts.numblocks[0]):
+            for index in range(self.sources[i].n_blocks):
                 counts = self.sources[i].block(index)
                 yield covariates.minibatch(counts, slice(first, first + counts.shape[0]))
                 first += counts.shape[0]

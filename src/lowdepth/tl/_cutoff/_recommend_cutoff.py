@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lowdepth._ambient import Ambient, ambient_counts, explain_by_ambient, type_profiles
-from lowdepth._checks import at_least, check_own_column, labels, warn, writable
+from lowdepth._checks import check_own_column, labels, warn, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CutoffKeys, TransferKeys
 from lowdepth._random import seed_record
@@ -175,7 +175,7 @@ def recommend_cutoff(
         "max_obs": max_obs,
         "n_bootstrap": n_bootstrap,
     }.items():
-        at_least(name, number, 1)
+        whole(name, number, 1)
     grid = grid_of(depths, low_umi)
     check_model(model)
     label = None if label_key is None else labels(adata, label_key)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from lowdepth._checks import at_least, labels, writable
+from lowdepth._checks import labels, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CurveKeys
 from lowdepth._random import seed_record
@@ -116,8 +116,8 @@ def recovery_curve(
     from ._recovered_types import curve_tables, recovered_types  # noqa: PLC0415
 
     keys = CurveKeys(key_added)
-    at_least("max_obs", max_obs, 1)
-    at_least("n_bootstrap", n_bootstrap, 0)
+    whole("max_obs", max_obs, 1)
+    whole("n_bootstrap", n_bootstrap, 0)
     grid = grid_of(depths, low_umi)
     models = dict(model) if isinstance(model, Mapping) else {type(model).__name__: model}
     if not models:
@@ -164,7 +164,7 @@ def recovery_curve(
 
 
 def _check_deep(codes: np.ndarray, low_umi: float, n_neighbors: int) -> None:
-    at_least("n_neighbors", n_neighbors, 1)
+    whole("n_neighbors", n_neighbors, 1)
     if least_voters(len(codes)) < n_neighbors:
         msg = (
             f"{len(codes)} cells at or above `low_umi={low_umi}` have a label: too few for `n_neighbors={n_neighbors}` "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowdepth._checks import at_least, check_complete, depths, finite_cells, labels, representation, writable
+from lowdepth._checks import check_complete, depths, finite_cells, labels, representation, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, LeakageKeys
 from lowdepth._random import seed_record
@@ -114,9 +114,9 @@ def depth_leakage(
     if not keys:
         msg = "`use_rep` names no representation; give one key of adata.obsm, or several"
         raise ValueError(msg)
-    at_least("n_neighbors", n_neighbors, 1)
-    at_least("n_clusters", n_clusters, 3)
-    at_least("max_obs", FEWEST_CELLS if max_obs is None else max_obs, FEWEST_CELLS)
+    whole("n_neighbors", n_neighbors, 1)
+    whole("n_clusters", n_clusters, 3)
+    whole("max_obs", FEWEST_CELLS if max_obs is None else max_obs, FEWEST_CELLS)
     latents = {key: representation(adata, key) for key in keys}
     depth = depths(adata, DepthKeys.log10_umi)
     label = None if label_key is None else labels(adata, label_key)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from lowdepth._checks import at_least, check_own_column, counts_in_memory, finite, numbers, writable
+from lowdepth._checks import check_own_column, counts_in_memory, finite, numbers, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import StabilityKeys
 from lowdepth._random import seed_record
@@ -126,8 +126,8 @@ def thinning_stability(
 
     keys = StabilityKeys(key_added)
     check_own_column(adata, keys.obs, "n", function="ld.tl.thinning_stability")
-    at_least("n", n, 2)
-    at_least("max_paths", 1 if max_paths is None else max_paths, 0)
+    whole("n", n, 2)
+    whole("max_paths", 1 if max_paths is None else max_paths, 0)
     path_depths = _descending(depths)
     check_model(model)
     counts_in_memory(adata, layer or registered_layer(model), "ld.tl.thinning_stability")

@@ -147,7 +147,7 @@ def refine_low_umi(
 
     keys = RefineKeys(key_added)
     at_least("low_umi", low_umi, 0)
-    at_least("n_references", MOST_REFERENCES if n_references is None else n_references, 1)
+    whole("n_references", MOST_REFERENCES if n_references is None else n_references, 1)
     whole("n_neighbors", n_neighbors, 0)
     if not (np.isfinite(temperature) and temperature > 0):
         msg = f"`temperature={temperature}`: it has to be a finite number above 0"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lowdepth._checks import at_least, depths, finite_cells, labels, representation, warn, writable
+from lowdepth._checks import at_least, depths, finite_cells, labels, representation, warn, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, ScoreKeys
 from lowdepth._random import seed_record
@@ -109,7 +109,7 @@ def label_transfer_score(
     X_first_genes        ...          ...
     """
     at_least("low_umi", low_umi, 0)
-    at_least("n_bootstrap", n_bootstrap, 0)
+    whole("n_bootstrap", n_bootstrap, 0)
     keys, transfers = _listed(use_rep), _listed(transfer)
     scored = [*keys, *transfers]
     if not scored:

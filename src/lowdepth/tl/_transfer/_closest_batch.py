@@ -22,9 +22,10 @@ def closest_batch(
 ) -> Any:
     """Give the known batch under which the cells are likeliest.
 
-    They are encoded and decoded as if they were of each batch; the likelihood is the multinomial one of
+    They are few. They are encoded and decoded as if they were of each batch; the likelihood is the multinomial one of
     their counts in the shared genes.
     """
+    cells = cells._replace(counts=cells.loaded())
     likelihoods = [
         _log_likelihood(cells._replace(obs=cells.obs.assign(**{key: batch})), model, is_shared) for batch in known
     ]
@@ -33,7 +34,7 @@ def closest_batch(
 
 @torch.no_grad()
 def _log_likelihood(cells: ModelCells, model: BaseModelClass, is_shared: NDArray[np.bool_]) -> float:
-    total, counts = 0.0, cells.loaded()[:, is_shared]
+    total, counts = 0.0, cells.counts[:, is_shared]
     with cells.registered(model) as manager:
         latent = torch.from_numpy(model.get_latent_representation(manager.adata))
         for group in covariate_groups(manager, np.arange(len(latent))):

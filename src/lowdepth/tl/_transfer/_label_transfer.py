@@ -10,7 +10,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy.special import entr
 
-from lowdepth._checks import at_least, check_own_column, one_of, writable
+from lowdepth._checks import at_least, check_own_column, one_of, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import TransferKeys, colors_key
 from lowdepth._random import seed_record
@@ -166,7 +166,7 @@ def label_transfer(
     """
     one_of("method", method, METHODS)
     at_least("low_umi", low_umi, 0)
-    at_least("n_references", n_references, 1)
+    whole("n_references", n_references, 1)
     keys = TransferKeys(key_added)
     check_own_column(adata, keys.obs, "categories", function="ld.tl.label_transfer")
     if (model is None) == (use_rep is None):

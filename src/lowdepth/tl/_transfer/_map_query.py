@@ -106,8 +106,9 @@ def map_query(
     ValueError
         Too few of the model's genes are there, or one of them twice; the counts are not raw, or a
         cell has none in these genes; a cell has no batch; there is a reference but no
-        ``label_key``; there is no such GPU; both records would have one name;
-        ``transfer`` names a column of ``obs`` that no label transfer wrote; ``key_added`` holds a ``/``.
+        ``label_key``, or neither a reference nor cells in the model; there is no such GPU; both
+        records would have one name; ``transfer`` names a column of ``obs`` that no label transfer
+        wrote; ``key_added`` holds a ``/``.
 
     Examples
     --------
@@ -138,6 +139,9 @@ def map_query(
             raise ValueError(msg)
         check_own_column(adata, transfer, "categories", function="ld.tl.label_transfer", argument="transfer")
         reference = model.adata if reference is None else reference
+        if reference is None:
+            msg = "`model` holds no cells in memory whose labels could be taken; pass labelled ones as `reference=`"
+            raise ValueError(msg)
         labels(reference, label_key)
     if surgery:
         check_accelerator(accelerator)

@@ -70,9 +70,10 @@ def in_known_batches(query: Query, model: BaseModelClass) -> tuple[ModelCells, p
     """Give the cells of unknown batches that of the known one which explains them best, and what became what."""
     key, known = _batches(model)
     cells, chosen = query.cells, []
+    total_umi = cells.total_umi
     for batch in query.new_batches:
         own = np.flatnonzero(cells.obs[key] == batch)
-        deepest = own[np.argsort(-cells.total_umi[own], kind="stable")[:CELLS_PER_BATCH]]
+        deepest = own[np.argsort(-total_umi[own], kind="stable")[:CELLS_PER_BATCH]]
         chosen.append(closest_batch(cells.take(deepest), model, key, known, query.is_shared))
     table = pd.DataFrame({"batch": [str(new) for new in query.new_batches], "taken_for": [str(old) for old in chosen]})
     if chosen:
@@ -88,7 +89,9 @@ def with_the_same_genes(reference: AnnData, model: BaseModelClass, query: Query)
         return reference
     whole = ModelCells.of(reference, model, None)
     cells = whole._replace(counts=_by_blocks(without_genes, whole.counts, query.is_shared))
-    silenced = as_anndata(cells.take(np.flatnonzero(cells.total_umi > 0)), model)
+    left = cells.take(np.flatnonzero(cells.total_umi > 0))
+    silenced = as_anndata(left, model)
+    silenced.obs_names = left.obs.index  # by its name a cell is known to be one that the model was trained on
     silenced.uns.update(reference.uns)  # the labels' colours are there
     return silenced
 
