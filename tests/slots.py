@@ -33,6 +33,13 @@ NOT_ALWAYS = {
 }
 """What docstrings give a condition for."""
 
+OF_DEPTH = {"obs/n_genes", "obs/low_umi", "uns/depth_metrics"}
+MEASURED_AGAIN = {
+    "pp.emulate_low_depth": OF_DEPTH,
+    "pp.thin_to_depth": OF_DEPTH | {"obs/total_umi", "obs/log10_umi"},
+}
+"""What is written where it was there before."""
+
 COLORS = {"uns/batch_colors", "uns/cell_type_colors"}
 """Written by plots where there are none."""
 
@@ -47,8 +54,9 @@ def documented(name):
         found = {slot.replace("joint_embedding", "mapped") for slot in found}
         return found | _renamed(always, "mapped_labels"), _renamed(sometimes, "mapped_labels")
     keys = {"label_transfer": ARGUMENTS[name].get("key_added", "label_transfer")}
-    always = (found - NOT_ALWAYS) | FROM_OPTIONS.get(public, set())
-    sometimes = (found & NOT_ALWAYS) | (COLORS if public.startswith(("pl.", "report")) else set())
+    conditional = NOT_ALWAYS | MEASURED_AGAIN.get(public, set())
+    always = (found - conditional) | FROM_OPTIONS.get(public, set())
+    sometimes = (found & conditional) | (COLORS if public.startswith(("pl.", "report")) else set())
     return _renamed(always, **keys), _renamed(sometimes, **keys)
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 def check_name(name: str) -> None:
     """Raise unless files can hold something under the name: in h5ad and zarr a slash opens a folder."""
+    if not isinstance(name, str) or not name:
+        msg = f"{name!r} cannot be the name of a result; choose one, as a string that is not empty"
+        raise ValueError(msg)
     if "/" in name:
         msg = f"{name!r} cannot be the name of a result: h5ad and zarr files hold none with '/'; choose one without"
         raise ValueError(msg)

@@ -27,4 +27,4 @@ def seed_record(rng: Rng) -> dict[str, Any]:
     >>> seed_record(7), seed_record(None)
     ({'rng': 7}, {})
     """
-    return {} if rng is None or isinstance(rng, np.random.Generator) else {"rng": int(rng)}
+    return {"rng": int(rng)} if isinstance(rng, int | np.integer) else {}

@@ -242,6 +242,17 @@ def test_inherited_methods(model):
     assert sorted(genes.index) == sorted(adata.var_names)
 
 
+@pytest.mark.parametrize("method", ["get_latent_representation", "get_normalized_expression", "get_elbo"])
+def test_cells_with_genes_in_another_order_are_refused(model, method):
+    other = counts_adata(seed=1)
+    other.X = other.X.toarray()
+    expected = model.get_latent_representation(other.copy())
+    with pytest.raises(ValueError, match=r"another order: gene 0 is .*take `adata\[:, model.get_var_names\(\)\]`"):
+        getattr(model, method)(other[:, ::-1].copy())
+    in_order = other[:, ::-1][:, model.get_var_names()].copy()
+    np.testing.assert_allclose(model.get_latent_representation(in_order), expected, atol=1e-5)
+
+
 def test_training_goes_on_where_it_stopped():
     model = trained()
     model.train(**TRAINING)

@@ -42,6 +42,19 @@ def test_recorded_colours_are_honoured_and_left_as_they_are(adata):
     assert legend_colors(ax) == dict(zip(TYPES, STORED, strict=True))
 
 
+def test_recorded_colours_may_be_named_by_category(adata):
+    adata.uns["cell_type_colors"] = dict(zip(TYPES, STORED, strict=True))
+    with assert_unchanged(adata):
+        ax = ld.pl.embedding(adata, "X_first", color="cell_type")
+    assert legend_colors(ax) == dict(zip(TYPES, STORED, strict=True))
+
+
+def test_no_colours_are_no_hindrance(adata):
+    adata.uns["cell_type_colors"] = None
+    ld.pl.embedding(adata, "X_first", color="cell_type")
+    assert adata.uns["cell_type_colors"] == list(COLORS[:3])
+
+
 @pytest.mark.parametrize(
     "palette", [["red", "lime", "blue"], {"T cell": "blue", "B cell": "red", "NK cell": "lime", "other": "black"}]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import SLOTS, assert_same, assert_unchanged, counts_adata, dense
 from scipy import stats
@@ -124,3 +125,13 @@ def test_dask():
     assert isinstance(adata.X, da.Array)
     np.testing.assert_array_equal(dense(adata.X), dense(expected.X))
     assert_same(expected.obs, adata.obs)
+
+
+def test_what_was_measured_before_is_measured_again():
+    adata = counts_adata(200)
+    ld.pp.depth_metrics(adata, low_umi=100)
+    ld.pp.emulate_low_depth(adata, rng=0)
+    expected = adata.copy()
+    ld.pp.depth_metrics(expected, low_umi=100)
+    assert adata.n_obs < 200
+    pd.testing.assert_frame_equal(adata.obs, expected.obs)

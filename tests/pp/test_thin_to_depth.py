@@ -173,3 +173,36 @@ def test_view_types_do_not_live_on(adata, container):
     ld.pp.split_counts(changed, rng=0)
     parts = ld.pp.split_counts(adata[5:], rng=0, copy=True)
     assert type(parts.layers["split_b"]) is type(changed.layers["split_b"]) is type(adata.X)
+
+
+def test_depths_are_those_of_the_thinned_counts(adata):
+    ld.pp.depth_metrics(adata, low_umi=150, ambient_profile=dense(adata.X).sum(0))
+    elsewhere = adata.copy()
+    ld.pp.thin_to_depth(elsewhere, 50, key_added="shallow", rng=0)
+    pd.testing.assert_frame_equal(elsewhere.obs, adata.obs)
+    ld.pp.thin_to_depth(adata, 50, rng=0)
+    expected = adata.copy()
+    ld.pp.depth_metrics(expected, low_umi=150)
+    assert adata.obs["total_umi"].max() < 100
+    pd.testing.assert_frame_equal(adata.obs, expected.obs)
+    assert "max_ambient_share" not in adata.obs
+
+
+def test_a_series_is_taken_by_the_cells_names(adata):
+    target = pd.Series(np.linspace(10, 100, adata.n_obs), adata.obs_names)
+    other = adata.copy()
+    ld.pp.thin_to_depth(adata, target.to_numpy(), rng=0)
+    ld.pp.thin_to_depth(other, target.sample(frac=1, random_state=0), rng=0)
+    np.testing.assert_array_equal(dense(other.X), dense(adata.X))
+
+
+@pytest.mark.parametrize("name", ["", 3])
+def test_a_name_is_a_string_that_is_not_empty(adata, name):
+    with assert_unchanged(adata), pytest.raises(ValueError, match=rf"{name!r} cannot be the name of a result"):
+        ld.pp.thin_to_depth(adata, 50, key_added=name)
+
+
+@pytest.mark.parametrize("rng", [np.random.RandomState(0), [0, 1]], ids=["RandomState", "list"])
+def test_what_numpy_takes_as_a_seed_is_taken_and_not_recorded(adata, rng):
+    ld.pp.thin_to_depth(adata, 50, rng=rng)
+    assert "rng" not in adata.uns["thin_to_depth"]["params"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ def finite(name: str, value: float) -> None:
 
 def at_least(name: str, value: float, minimum: float) -> None:
     """Raise unless a number is finite and not below ``minimum``."""
-    if not (np.isfinite(value) and value >= minimum):
+    if not (isinstance(value, Real) and np.isfinite(value) and value >= minimum):
         msg = f"`{name}={value}`: it has to be a finite number of at least {minimum}"
         raise ValueError(msg)
 

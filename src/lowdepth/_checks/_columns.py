@@ -65,7 +65,21 @@ def labels(adata: AnnData, label_key: str) -> pd.Categorical[Any]:
     if column.isna().all():
         msg = f"adata.obs[{label_key!r}] holds no label: all {len(column)} values are missing"
         raise ValueError(msg)
-    return pd.Categorical(column)
+    label = pd.Categorical(column)
+    names = label.categories.astype(str)
+    if not names.is_unique:
+        twice = [value for value, again in zip(label.categories, names.duplicated(keep=False), strict=True) if again]
+        msg = f"adata.obs[{label_key!r}] holds labels that read the same, {twice[:2]}: make all of them strings"
+        raise ValueError(msg)
+    return label
+
+
+def by_cell(values: Any, adata: AnnData) -> Any:
+    """Give a Series in the order of the cells that its index names; whatever else comes is in that order already."""
+    if not isinstance(values, pd.Series) or values.index.equals(adata.obs_names):
+        return values
+    is_named = values.index.is_unique and len(values) == adata.n_obs and adata.obs_names.isin(values.index).all()
+    return values.loc[adata.obs_names] if is_named else values
 
 
 def check_complete(adata: AnnData, batch_key: str | None) -> None:

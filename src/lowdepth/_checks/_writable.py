@@ -21,16 +21,23 @@ def writable(adata: AnnData, *, copy: bool) -> AnnData:
     return adata
 
 
-def check_own_column(adata: AnnData, key: str, entry: str, *, function: str, argument: str = "key_added") -> None:
-    """Raise if ``obs`` has a column of that name that the function did not write.
+def check_own_columns(
+    adata: AnnData, key: str, *others: str, entry: str, function: str, argument: str = "key_added"
+) -> None:
+    """Raise if ``obs`` has columns of these names, or ``uns`` a record of the first, that the function did not write.
 
     Its record would say so, by an entry or a parameter that no other function's record has.
     """
     record = adata.uns.get(key)
-    is_own = isinstance(record, Mapping) and entry in {*record, *record.get("params", ())}
-    if key in adata.obs and not is_own:
-        msg = (
-            f"adata.obs[{key!r}] is there already, and no adata.uns[{key!r}] says that `{function}` wrote it; "
-            f"pass another `{argument}`, or rename or delete that column"
-        )
+    if isinstance(record, Mapping) and entry in {*record, *record.get("params", ())}:
+        return
+    for name in (key, *others):
+        if name in adata.obs:
+            msg = (
+                f"adata.obs[{name!r}] is there already, and no adata.uns[{key!r}] says that `{function}` wrote it; "
+                f"pass another `{argument}`, or rename or delete that column"
+            )
+            raise ValueError(msg)
+    if key in adata.uns:
+        msg = f"adata.uns[{key!r}] is there already, and not of `{function}`; pass another `{argument}`, or delete it"
         raise ValueError(msg)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lowdepth as ld
-from lowdepth._checks import check_own_column, labels
+from lowdepth._checks import check_own_columns, labels
 from lowdepth._keys import CutoffKeys, DepthKeys, RefineKeys, TransferKeys
 
 from ._checkpoint import Checkpoint
@@ -100,10 +100,10 @@ def rescue(
 
 
 def _check_columns(adata: AnnData, label_key: str | None) -> None:
-    check_own_column(adata, CutoffKeys.obs, "cutoffs", function="ld.tl.recommend_cutoff")
+    check_own_columns(adata, CutoffKeys.obs, entry="cutoffs", function="ld.tl.recommend_cutoff")
     if label_key is not None:
         labels(adata, label_key)
-        check_own_column(adata, TransferKeys.obs, "categories", function="ld.tl.label_transfer")
+        check_own_columns(adata, TransferKeys.obs, entry="categories", function="ld.tl.label_transfer")
 
 
 def _drop_shallowest(adata: AnnData, min_umi: float, layer: str | None) -> None:

@@ -27,6 +27,7 @@ from lowdepth._checks import (
     warn,
     whole,
 )
+from lowdepth._genes import difference_of_genes
 from lowdepth._umi_totals import total_umis
 
 from ._accelerator import check_accelerator
@@ -368,6 +369,14 @@ class JointEmbedding(SafelySaved):
             names = np.arange(len(bad)) if data is None else data.obs_names[slice(None) if indices is None else indices]
             warn(f"{bad.sum()} cells are embedded at values that are not finite ({some(names[bad])}).")
         return latent
+
+    def _validate_anndata(self, adata: AnnData | None = None, *args: Any, **kwargs: Any) -> AnnData:
+        """Refuse other genes: scvi-tools looks at their number."""
+        if adata is not None and adata is not self.adata and not adata.var_names.equals(pd.Index(self.get_var_names())):
+            difference = difference_of_genes(adata.var_names, self.get_var_names())
+            msg = f"`adata` has not the genes of the model: {difference}; take `adata[:, model.get_var_names()]`"
+            raise ValueError(msg)
+        return super()._validate_anndata(adata, *args, **kwargs)
 
     def _gene_frequency(self) -> torch.Tensor:
         """Give each gene's share of all UMIs, half a UMI added to each so that it has a logarithm."""

@@ -25,11 +25,7 @@ def as_seed(rng: Rng) -> int:
     >>> as_seed(3)
     3
     """
-    return (
-        int(np.random.default_rng(rng).integers(2**31))
-        if rng is None or isinstance(rng, np.random.Generator)
-        else int(rng)
-    )
+    return int(rng) if isinstance(rng, int | np.integer) else int(np.random.default_rng(rng).integers(2**31))
 
 
 VARIABLES = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")

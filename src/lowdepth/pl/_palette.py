@@ -69,7 +69,10 @@ def record_colors(adata: AnnData, key: str, colors: dict[Hashable, str]) -> None
 
 
 def _stored(adata: AnnData, key: str) -> list[str]:
-    stored = adata.uns.get(colors_key(key), ())
+    stored = adata.uns.get(colors_key(key))
+    if isinstance(stored, Mapping):
+        stored = [stored.get(category, "") for category in labels(adata, key).categories]
+    stored = () if stored is None else stored
     colors = [to_hex(color) for color in stored] if all(map(is_color_like, stored)) else []
     # the default of a notebook in the other style would be pale in this one
     other = COLORS if is_dark() else COLORS_ON_DARK

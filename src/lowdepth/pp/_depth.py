@@ -9,7 +9,7 @@ from fast_array_utils import types
 from fast_array_utils.stats import sum as array_sum
 
 from lowdepth._ambient import ambient_counts, largest_share, least_shares
-from lowdepth._checks import at_least, get_counts, writable
+from lowdepth._checks import at_least, get_counts, loaded, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 from lowdepth._record import storable
@@ -83,6 +83,7 @@ def depth_metrics(
     keys = DepthKeys()
     adata.obs[keys.n_genes] = n_genes
     adata.obs[keys.low_umi] = total < low_umi
+    adata.obs = adata.obs.drop(columns=keys.max_ambient_share, errors="ignore")  # of an earlier run
     if share is not None:
         adata.obs[keys.max_ambient_share] = share
     adata.uns[keys.uns] = {"params": storable({"low_umi": low_umi, "layer": layer})}
@@ -147,6 +148,15 @@ def _largest_share(counts: Any, ambient: NDArray[np.float64], needed: NDArray[np
         )
         return np.asarray(shares.compute())
     return largest_share(counts, ambient, needed)
+
+
+def renew_depth(adata: AnnData, layer: str | None, total: np.ndarray) -> None:
+    """Write the depths of counts that have replaced others, and all that was measured of these."""
+    params = loaded(adata.uns.get(DepthKeys.uns, {})).get("params")
+    if params is not None and params.get("layer") == layer:
+        depth_metrics(adata, low_umi=params["low_umi"], layer=layer)
+    else:
+        write_depth(adata, total)
 
 
 def write_depth(adata: AnnData, total: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from lowdepth._record import storable
 from lowdepth._umi_totals import total_umis
 from lowdepth.thinning import thin_counts
 
-from ._depth import write_depth
+from ._depth import renew_depth
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -61,6 +61,9 @@ def emulate_low_depth(
     ``adata.obs["log10_umi"]`` : log10(``total_umi`` + 1)
     ``adata.uns["emulate_low_depth"]`` : the parameters, and the number of cells before and after
 
+    After :func:`depth_metrics` of these counts, ``obs["n_genes"]``, ``obs["low_umi"]`` and ``uns["depth_metrics"]`` are
+    written anew too; ``obs["max_ambient_share"]``, which needs the ambient profile, is dropped.
+
     Raises
     ------
     {counts_errors}
@@ -92,8 +95,8 @@ def emulate_low_depth(
 
     adata = writable(adata, copy=copy)
     adata.layers[layer] = thinned
-    write_depth(adata, total)
     adata._inplace_subset_obs(kept)
+    renew_depth(adata, layer, total[kept])
     adata.uns[EmulateKeys.uns] = {
         "params": storable(
             {

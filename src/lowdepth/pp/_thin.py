@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowdepth._checks import get_counts, numbers, obs_column, writable
+from lowdepth._checks import by_cell, get_counts, numbers, obs_column, writable
 from lowdepth._docs import shared_docs
-from lowdepth._keys import ThinKeys, check_name
+from lowdepth._keys import DepthKeys, ThinKeys, check_name
 from lowdepth._random import seed_record, stream_key
 from lowdepth._record import storable
 from lowdepth._umi_totals import total_umis
 from lowdepth.thinning import thin_counts
+
+from ._depth import renew_depth
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -43,8 +45,8 @@ def thin_to_depth(
     ----------
     {adata}
     target_depth
-        UMIs per cell: one number for all cells, an array of ``n_obs``, or the name of an
-        ``obs`` column.
+        UMIs per cell: one number for all cells, an array of ``n_obs``, a Series by cell, or the name of
+        an ``obs`` column.
     {layer}
     key_added
         Write the thinned counts into ``layers[key_added]`` instead of over the counts.
@@ -56,6 +58,10 @@ def thin_to_depth(
     ``None``, or the changed copy with ``copy=True``. Writes the thinned counts, of the same
     container and dtype, into ``X``, ``layers[layer]`` or ``layers[key_added]``, and ``uns["thin_to_depth"]``, the
     parameters of the last call.
+
+    Where it thins counts whose depths are in ``obs``, these are measured again: ``obs["total_umi"]`` and
+    ``obs["log10_umi"]``, and after :func:`depth_metrics` also ``obs["n_genes"]``, ``obs["low_umi"]`` and
+    ``uns["depth_metrics"]``; ``obs["max_ambient_share"]``, which needs the ambient profile, is dropped.
 
     Raises
     ------
@@ -79,7 +85,10 @@ def thin_to_depth(
     thinned = thin_counts(counts, keep, stream_key(rng, total.sum()))
 
     adata = writable(adata, copy=copy)
-    adata.layers[key_added or layer] = thinned
+    written = layer if key_added is None else key_added
+    adata.layers[written] = thinned
+    if written == layer and DepthKeys.total_umi in adata.obs:
+        renew_depth(adata, layer, total_umis(thinned))
     named = target_depth if isinstance(target_depth, str) else target[()]
     params = {"target_depth": named, "layer": layer, "key_added": key_added, **seed_record(rng)}
     adata.uns[ThinKeys.uns] = {"params": storable(params)}
@@ -89,7 +98,7 @@ def thin_to_depth(
 def _target(adata: AnnData, target_depth: float | str | ArrayLike) -> NDArray[np.float64]:
     if isinstance(target_depth, str):
         target_depth = numbers(obs_column(adata, target_depth), f"adata.obs[{target_depth!r}]")
-    target = numbers(target_depth, "`target_depth`")
+    target = numbers(by_cell(target_depth, adata), "`target_depth`")
     if target.ndim and target.shape != (adata.n_obs,):
         msg = (
             f"`target_depth` has shape {target.shape}; expected one number, or one for each of the {adata.n_obs} cells"

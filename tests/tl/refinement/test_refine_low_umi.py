@@ -75,6 +75,12 @@ def test_stored_weights_are_on_few_references_and_sum_up_to_one(adata, model):
     assert deep[used].all()
 
 
+def test_weights_of_an_earlier_run_are_not_left_beside_the_new_one(adata, model):
+    refine(adata, model, store_weights=True)
+    refine(adata, model)
+    assert "joint_embedding_refined_weights" not in adata.obsp
+
+
 @pytest.mark.parametrize("n_at_a_time", [1, 7])
 def test_blocks_of_cells_do_not_matter(adata, model, n_at_a_time, monkeypatch):
     expected = refine(adata, model).copy()

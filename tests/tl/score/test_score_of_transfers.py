@@ -182,3 +182,23 @@ def test_errors_leave_adata_unchanged(adata, options, error, message):
     ld.tl.label_transfer(adata, "cell_type", use_rep="X_good", low_umi=LOW_UMI, key_added="cautious")
     with assert_unchanged(adata), pytest.raises(error, match=message):
         score(adata, **options)
+
+
+def test_reference_cells_do_not_count_however_they_were_named(adata):
+    adata.obs["known"] = np.random.default_rng(0).random(adata.n_obs) < 0.5
+    accuracies = []
+    for reference in ("known", adata.obs["known"].to_numpy()):
+        ld.tl.label_transfer(adata, "cell_type", use_rep="X_good", reference=reference, low_umi=LOW_UMI)
+        some = adata[::-2].copy()
+        accuracies.append(score(some, transfer="label_transfer", n_bootstrap=0).overall[["accuracy", "n_query"]])
+    pd.testing.assert_frame_equal(*accuracies)
+    assert accuracies[0]["n_query"].item() == (~some.obs["known"] & (some.obs["total_umi"] < LOW_UMI)).sum()
+
+
+def test_a_transfer_whose_record_is_lost(adata):
+    ld.tl.label_transfer(adata, "cell_type", use_rep="X_good", low_umi=LOW_UMI)
+    both = [adata[:150], adata[150:]]
+    with pytest.raises(ValueError, match=r"its record adata\.uns\['label_transfer'\] is lost"):
+        score(ad.concat(both), transfer="label_transfer")
+    kept = score(ad.concat(both, uns_merge="first"), transfer="label_transfer", n_bootstrap=0)
+    assert kept.overall["n_query"].item() == len(shallow(adata))

@@ -91,7 +91,7 @@ def test_categories_and_colours_are_the_label_s_own(adata):
     adata.uns["cell_type_colors"] = ["#111111", "#222222", "#333333", "#444444"]
     label, _ = transfer(adata)
     assert label.dtype == adata.obs["cell_type"].dtype
-    assert adata.uns["label_transfer_colors"] == adata.uns["cell_type_colors"]
+    assert list(adata.uns["label_transfer_colors"]) == adata.uns["cell_type_colors"]
 
 
 def test_key_added_renames_everything(adata):
@@ -136,3 +136,47 @@ def test_missing_columns_are_named(adata):
     del adata.obs["total_umi"]
     with assert_unchanged(adata), pytest.raises(KeyError, match=r"run `ld.pp.depth_metrics"):
         transfer(adata)
+
+
+def test_what_another_tool_wrote_is_kept(adata):
+    for name, slot in (("mine_confidence", "obs"), ("mine", "uns")):
+        other = adata.copy()
+        getattr(other, slot)[name] = np.zeros(adata.n_obs)
+        with assert_unchanged(other), pytest.raises(ValueError, match=rf"adata\.{slot}\['{name}'\] is there already"):
+            transfer(other, key_added="mine")
+
+
+def test_columns_of_an_earlier_run_are_not_left_beside_the_new_one(adata):
+    transfer(adata)
+    adata.obs["label_transfer_typicality"] = 0.5
+    adata.uns["label_transfer_colors"] = ["#000000"] * 3
+    adata.obs["cell_type"] = adata.obs["cell_type"].cat.rename_categories(["a", "b", "c"])
+    transfer(adata)
+    assert "label_transfer_typicality" not in adata.obs
+    assert "label_transfer_colors" not in adata.uns
+
+
+def test_colours_are_copied(adata):
+    adata.uns["cell_type_colors"] = ["#000000", "#111111", "#222222"]
+    transfer(adata)
+    adata.uns["label_transfer_colors"][0] = "#ffffff"
+    assert adata.uns["cell_type_colors"][0] == "#000000"
+
+
+def test_labels_that_read_the_same_are_refused(adata):
+    adata.obs["cell_type"] = adata.obs["cell_type"].astype(object).replace({"type 0": 1, "type 1": "1"})
+    with assert_unchanged(adata), pytest.raises(ValueError, match=r"labels that read the same, \[1, '1'\]"):
+        transfer(adata)
+
+
+def test_a_mask_is_taken_by_the_cells_names(adata):
+    mask = pd.Series(np.arange(adata.n_obs) % 2 == 0, adata.obs_names)
+    expected = transfer(adata.copy(), reference=mask.to_numpy())[0]
+    pd.testing.assert_series_equal(transfer(adata, reference=mask.sample(frac=1, random_state=0))[0], expected)
+
+
+def test_embeddings_of_other_widths(adata):
+    reference = adata.copy()
+    reference.obsm["X_latent"] = reference.obsm["X_latent"][:, :5]
+    with assert_unchanged(adata), pytest.raises(ValueError, match="has 8 columns in adata and 5 in `reference`"):
+        transfer(adata, reference=reference)

@@ -16,7 +16,9 @@ from lowdepth.tl._transfer._unseen_cells import FEWEST_UNSEEN, to_calibrate_on
 
 def model_of(n_cells, trained_on):
     names = pd.Index([f"cell {i}" for i in range(n_cells)])
-    return SimpleNamespace(adata=SimpleNamespace(obs_names=names), train_indices=trained_on)
+    held_out = None if trained_on is None else np.setdiff1d(np.arange(len(names)), trained_on)
+    cells = SimpleNamespace(obs_names=names, n_obs=len(names))
+    return SimpleNamespace(adata=cells, train_indices=trained_on, validation_indices=held_out, test_indices=None)
 
 
 @pytest.mark.parametrize("n_unseen", [FEWEST_UNSEEN - 1, FEWEST_UNSEEN])
@@ -76,3 +78,12 @@ def test_no_cell_that_the_model_knows_is_held_out(method, monkeypatch, tmp_path)
     assert unseen.sum() >= 10
     assert (n_copies > 4).all()
     assert (n_copies <= 5).all()
+
+
+def test_cells_that_were_dropped_in_place_after_the_training():
+    adata = counts_adata(300)
+    model = ld.tl.joint_embedding(adata, n_latent=4, max_epochs=1, batch_size=32, low_umi=200, progress_bar=False)
+    ld.pp.filter_low_umi(adata, 100)
+    assert adata.n_obs < 300
+    ld.tl.label_transfer(adata, "cell_type", model=model, low_umi=200, n_neighbors=5)
+    assert adata.obs["label_transfer"].notna().all()

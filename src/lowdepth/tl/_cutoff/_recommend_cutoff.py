@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lowdepth._ambient import Ambient, ambient_counts, explain_by_ambient, type_profiles
-from lowdepth._checks import check_own_column, labels, warn, whole, writable
+from lowdepth._checks import check_own_columns, labels, warn, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CutoffKeys, TransferKeys
 from lowdepth._random import seed_record
@@ -165,7 +165,7 @@ def recommend_cutoff(
     from ._measured_cutoff import clustered, measured_cutoff, nearest_types  # noqa: PLC0415
 
     keys = CutoffKeys(key_added)
-    check_own_column(adata, keys.obs, "cutoffs", function="ld.tl.recommend_cutoff")
+    check_own_columns(adata, keys.obs, entry="cutoffs", function="ld.tl.recommend_cutoff")
     if not 0 < target < 1:
         msg = f"`target={target}`: it has to lie between 0 and 1, both excluded"
         raise ValueError(msg)
@@ -241,6 +241,7 @@ def recommend_cutoff(
     )
     adata = writable(adata, copy=False)
     adata.obs[keys.obs] = choice
+    adata.obs = adata.obs.drop(columns=keys.ambient_share, errors="ignore")  # of an earlier run
     if ambient is not None:
         adata.obs[keys.ambient_share] = explained.share
     adata.uns[keys.uns] = found.to_uns()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from lowdepth._checks import check_own_column, counts_in_memory, finite, numbers, whole, writable
+from lowdepth._checks import check_own_columns, counts_in_memory, finite, numbers, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import StabilityKeys
 from lowdepth._random import seed_record
@@ -125,7 +125,7 @@ def thinning_stability(
     from lowdepth.tl._cells._thinned_embedding import embed, reliability, thinned_moments  # noqa: PLC0415
 
     keys = StabilityKeys(key_added)
-    check_own_column(adata, keys.obs, "n", function="ld.tl.thinning_stability")
+    check_own_columns(adata, keys.obs, keys.noise, entry="n", function="ld.tl.thinning_stability")
     whole("n", n, 2)
     whole("max_paths", 1 if max_paths is None else max_paths, 0)
     path_depths = _descending(depths)

@@ -183,6 +183,7 @@ def refine_low_umi(
     adata.obsm[keys.obsm] = embedding
     adata.obs[keys.n_references] = scattered(refined.n_references, shallow, adata.n_obs)
     adata.obs[keys.entropy] = scattered(refined.entropy, shallow, adata.n_obs)
+    adata.obsp.pop(keys.weights, None)  # those of an earlier run are of other cells
     if refined.weights is not None:
         weights = refined.weights.tocoo()
         places = shallow[weights.row], deep[references.cells[weights.col]]

@@ -30,15 +30,26 @@ def finished_transfer(adata: AnnData, transfer: str, low_umi: float) -> tuple[pd
     """Get what a transfer wrote into ``obs``: types, missing for cells that kept their own, and confidences."""
     keys = TransferKeys(transfer)
     predicted = pd.Categorical(obs_column(adata, keys.obs, what="finished transfer"))
-    params = loaded(adata.uns.get(keys.uns, {})).get("params", {})
+    record = loaded(adata.uns.get(keys.uns, {}))
+    params = record.get("params", {})
+    if not params and keys.entropy in adata.obs:
+        msg = (
+            f"adata.obs[{keys.obs!r}] is of `ld.tl.label_transfer`, and its record adata.uns[{keys.uns!r}] is lost, by "
+            "which cells that kept their own label are told; keep it with `ad.concat(..., uns_merge='first')`"
+        )
+        raise ValueError(msg)
     if params.get("low_umi", low_umi) < low_umi:
         msg = (
             f"`low_umi={low_umi}`: cells of {params['low_umi']} UMIs or more kept their own label in the transfer "
             f"{transfer!r}; score it with `low_umi={params['low_umi']}`, or transfer again"
         )
         raise ValueError(msg)
-    if "reference" in params:
-        is_reference = obs_column(adata, params["reference"]).to_numpy(bool)
+    if "reference" in params or "reference" in record:
+        is_reference = (
+            obs_column(adata, params["reference"]).to_numpy(bool)
+            if "reference" in params
+            else adata.obs_names.isin(record["reference"])
+        )
         predicted = pd.Categorical.from_codes(np.where(is_reference, -1, predicted.codes), dtype=predicted.dtype)
     if keys.confidence not in adata.obs:
         return predicted, np.full(adata.n_obs, np.nan)

@@ -34,7 +34,7 @@ def closest_batch(
 
 @torch.no_grad()
 def _log_likelihood(cells: ModelCells, model: BaseModelClass, is_shared: NDArray[np.bool_]) -> float:
-    total, counts = 0.0, cells.counts[:, is_shared]
+    total, counts = 0.0, cells.loaded()[:, is_shared]
     with cells.registered(model) as manager:
         latent = torch.from_numpy(model.get_latent_representation(manager.adata))
         for group in covariate_groups(manager, np.arange(len(latent))):

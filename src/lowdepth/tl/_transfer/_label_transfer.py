@@ -10,7 +10,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy.special import entr
 
-from lowdepth._checks import at_least, check_own_column, one_of, whole, writable
+from lowdepth._checks import at_least, by_cell, check_own_columns, one_of, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import TransferKeys, colors_key
 from lowdepth._random import seed_record
@@ -19,7 +19,7 @@ from lowdepth._record import given
 from ._transfer_by_votes import transfer_by_votes
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
     from scvi.model.base import BaseModelClass
 
     from lowdepth._random import Rng
@@ -168,7 +168,7 @@ def label_transfer(
     at_least("low_umi", low_umi, 0)
     whole("n_references", n_references, 1)
     keys = TransferKeys(key_added)
-    check_own_column(adata, keys.obs, "categories", function="ld.tl.label_transfer")
+    check_own_labels(adata, keys)
     if (model is None) == (use_rep is None):
         msg = "give either `model=`, for calibrated probabilities, or `use_rep=`, the key in adata.obsm to compare in"
         raise ValueError(msg)
@@ -199,23 +199,33 @@ def label_transfer(
             **options,
         )
         params |= given(options) | seed_record(rng)
+    record: dict[str, Any] = {
+        "categories": transferred.cells.dtype.categories.astype(str).to_numpy(copy=True),
+        "params": params,
+    }
     if isinstance(reference, str):
         params["reference"] = reference
+    elif not (reference is None or isinstance(reference, AnnData)):
+        record["reference"] = adata.obs_names[np.asarray(by_cell(reference, adata), bool)].to_numpy(str)
 
     adata = writable(adata, copy=copy)
     _write(adata, keys, transferred)
-    adata.uns[keys.uns] = {
-        "categories": transferred.cells.dtype.categories.astype(str).to_numpy(copy=True),
-        "params": params,
-        **transferred.record,
-    }
-    colored = reference if isinstance(reference, AnnData) else adata
-    if colors_key(label_key) in colored.uns:
-        adata.uns[colors_key(keys.obs)] = colored.uns[colors_key(label_key)]
+    _copy_colors(reference if isinstance(reference, AnnData) else adata, label_key, adata, keys, record["categories"])
+    adata.uns[keys.uns] = {**record, **transferred.record}
     logger.info(
         "method %r; added\n    .obs[%r]\n    .obsm[%r]\n    .uns[%r]", chosen, keys.obs, keys.probability, keys.uns
     )
     return adata if copy else None
+
+
+def check_own_labels(adata: AnnData, keys: TransferKeys, argument: str = "key_added") -> None:
+    """Raise if labels, or what is written beside them, would take the place of something else."""
+    check_own_columns(adata, *columns_of(keys), entry="categories", function="ld.tl.label_transfer", argument=argument)
+
+
+def columns_of(keys: TransferKeys) -> list[str]:
+    """Name the columns of ``obs``, that of the labels first."""
+    return [keys.obs, keys.confidence, keys.entropy, keys.typicality]
 
 
 def _write(adata: AnnData, keys: TransferKeys, transferred: Transferred) -> None:
@@ -230,7 +240,20 @@ def _write(adata: AnnData, keys: TransferKeys, transferred: Transferred) -> None
     adata.obs[keys.confidence] = probability.max(axis=1)
     adata.obs[keys.entropy] = entr(probability).sum(axis=1)
     adata.obsm[keys.probability] = probability.astype(np.float32)
-    if transferred.typicality is not None:
+    if transferred.typicality is None:
+        adata.obs = adata.obs.drop(columns=keys.typicality, errors="ignore")  # of an earlier run
+    else:
         column = np.full(adata.n_obs, np.nan)
         column[cells.query] = transferred.typicality
         adata.obs[keys.typicality] = column
+
+
+def _copy_colors(
+    source: AnnData, label_key: str, adata: AnnData, keys: TransferKeys, categories: NDArray[np.str_]
+) -> None:
+    """Give the types the colours that they have as labels, and none of an earlier run's that were of other types."""
+    colors = colors_key(keys.obs)
+    if colors_key(label_key) in source.uns:
+        adata.uns[colors] = np.array(source.uns[colors_key(label_key)])
+    elif keys.uns in adata.uns and not np.array_equal(adata.uns[keys.uns]["categories"], categories):
+        adata.uns.pop(colors, None)

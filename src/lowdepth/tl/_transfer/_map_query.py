@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from lowdepth._checks import check_own_column, counts_in_memory, labels, warn, writable
+from lowdepth._checks import counts_in_memory, labels, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys, TransferKeys, colors_key
 from lowdepth._random import seed_record
 
-from ._label_transfer import label_transfer
+from ._label_transfer import check_own_labels, columns_of, label_transfer
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -137,7 +137,7 @@ def map_query(
         if keys.uns == transfer:
             msg = f"`key_added={key_added!r}` and `transfer={transfer!r}` would share uns[{transfer!r}]; rename one"
             raise ValueError(msg)
-        check_own_column(adata, transfer, "categories", function="ld.tl.label_transfer", argument="transfer")
+        check_own_labels(adata, TransferKeys(transfer), "transfer")
         reference = model.adata if reference is None else reference
         if reference is None:
             msg = "`model` holds no cells in memory whose labels could be taken; pass labelled ones as `reference=`"
@@ -172,7 +172,8 @@ def map_query(
         latent = cells.embedded(model)
     mapped = as_anndata(cells, model)
     if reference is not None:
-        mapped.obs = mapped.obs.drop(columns=transfer, errors="ignore")  # of an earlier run, whose record stays behind
+        # of an earlier run, whose record stays behind
+        mapped.obs = mapped.obs.drop(columns=columns_of(TransferKeys(transfer)), errors="ignore")
         label_transfer(
             mapped,
             str(label_key),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lowdepth._checks import check_own_column, depths, loaded, representation, warn, writable
+from lowdepth._checks import check_own_columns, depths, loaded, representation, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys, PredictionSetKeys, TransferKeys
 from lowdepth.tl._cells._depth_bins import bin_of
@@ -109,7 +109,7 @@ def prediction_sets(
         msg = f"`alpha={alpha}`: it has to lie between 0 and 1, 0.1 for sets that miss one cell in ten"
         raise ValueError(msg)
     keys = PredictionSetKeys(key_added)
-    check_own_column(adata, keys.obs, "thresholds", function="ld.tl.prediction_sets")
+    check_own_columns(adata, keys.obs, entry="thresholds", function="ld.tl.prediction_sets")
     source = TransferKeys(transfer)
     record = _record(adata, source.uns)
     probability = representation(adata, source.probability).astype(np.float64)

@@ -52,6 +52,12 @@ def transfer_by_votes(
         usable=usable,
     )
     check_n_neighbors(n_neighbors, len(cells.codes))
-    index = NeighborIndex(representation(cells.source, use_rep)[cells.reference])
-    neighbors = index.nearest(representation(adata, use_rep)[cells.query], n_neighbors)
+    own, theirs = representation(adata, use_rep), representation(cells.source, use_rep)
+    if own.shape[1] != theirs.shape[1]:
+        msg = (
+            f"obsm[{use_rep!r}] has {own.shape[1]} columns in adata and {theirs.shape[1]} in `reference`: "
+            "they have to be one embedding, of one model"
+        )
+        raise ValueError(msg)
+    neighbors = NeighborIndex(theirs[cells.reference]).nearest(own[cells.query], n_neighbors)
     return Transferred(cells, vote_fractions(neighbors, cells.codes, n_types=len(cells.dtype.categories)), None, {})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from anndata import AnnData
 
-from lowdepth._checks import labels, obs_column
+from lowdepth._checks import by_cell, labels, obs_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ def choose_cells(
 
 def _mask(adata: AnnData, reference: str | ArrayLike) -> NDArray[np.bool_]:
     where = f"adata.obs[{reference!r}]" if isinstance(reference, str) else "`reference`"
-    mask = np.asarray(obs_column(adata, reference) if isinstance(reference, str) else reference)
+    mask = np.asarray(obs_column(adata, reference) if isinstance(reference, str) else by_cell(reference, adata))
     if mask.dtype != bool or mask.shape != (adata.n_obs,):
         msg = (
             f"{where} has dtype {mask.dtype} and shape {mask.shape}; expected {adata.n_obs} booleans, one for each cell"

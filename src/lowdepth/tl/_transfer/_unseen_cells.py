@@ -29,6 +29,9 @@ def to_calibrate_on(names: pd.Index[str], model: BaseModelClass) -> NDArray[np.i
     trained_on = model.train_indices
     if trained_on is None:
         return every
+    n_known = sum(len(part) for part in (trained_on, model.validation_indices, model.test_indices) if part is not None)
+    if n_known != model.adata.n_obs:  # cells were dropped in place, and positions are others than in the training
+        return every
     unseen = np.flatnonzero(~names.isin(model.adata.obs_names[trained_on]))
     if len(unseen) < FEWEST_UNSEEN:
         return every
