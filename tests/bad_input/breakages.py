@@ -86,7 +86,8 @@ def empty_cell(given):
 
 def backed(given):
     # tables of `uns` take longest to write; what they are about goes with them
-    given.adata.obs = given.adata.obs.drop(columns=[key for key in given.adata.uns if key in given.adata.obs])
+    written = [column for column in given.adata.obs if column.startswith(tuple(given.adata.uns))]
+    given.adata.obs = given.adata.obs.drop(columns=written)
     given.adata.uns = {}
     given.adata.write_h5ad(given.path)
     given.adata = ad.read_h5ad(given.path, backed="r")

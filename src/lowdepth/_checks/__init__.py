@@ -8,7 +8,7 @@ from ._counts import CONTAINERS, check_counts, check_no_empty_cells, counts_in_m
 from ._messages import some, warn
 from ._records import loaded, step_record
 from ._representations import finite_cells, representation
-from ._writable import check_own_columns, writable
+from ._writable import check_own_columns, drop_column, writable
 
 __all__ = [
     "CONTAINERS",
@@ -20,6 +20,7 @@ __all__ = [
     "check_own_columns",
     "counts_in_memory",
     "depths",
+    "drop_column",
     "finite",
     "finite_cells",
     "get_counts",

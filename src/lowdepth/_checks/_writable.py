@@ -21,6 +21,12 @@ def writable(adata: AnnData, *, copy: bool) -> AnnData:
     return adata
 
 
+def drop_column(adata: AnnData, key: str) -> None:
+    """Drop a column of ``obs`` that an earlier run may have left, and this one does not write."""
+    if key in adata.obs:
+        del adata.obs[key]
+
+
 def check_own_columns(
     adata: AnnData, key: str, *others: str, entry: str, function: str, argument: str = "key_added"
 ) -> None:

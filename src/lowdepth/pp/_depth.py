@@ -9,7 +9,7 @@ from fast_array_utils import types
 from fast_array_utils.stats import sum as array_sum
 
 from lowdepth._ambient import ambient_counts, largest_share, least_shares
-from lowdepth._checks import at_least, get_counts, loaded, writable
+from lowdepth._checks import at_least, drop_column, get_counts, loaded, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import DepthKeys
 from lowdepth._record import storable
@@ -83,7 +83,7 @@ def depth_metrics(
     keys = DepthKeys()
     adata.obs[keys.n_genes] = n_genes
     adata.obs[keys.low_umi] = total < low_umi
-    adata.obs = adata.obs.drop(columns=keys.max_ambient_share, errors="ignore")  # of an earlier run
+    drop_column(adata, keys.max_ambient_share)
     if share is not None:
         adata.obs[keys.max_ambient_share] = share
     adata.uns[keys.uns] = {"params": storable({"low_umi": low_umi, "layer": layer})}

@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lowdepth._ambient import Ambient, ambient_counts, explain_by_ambient, type_profiles
-from lowdepth._checks import check_own_columns, labels, warn, whole, writable
+from lowdepth._checks import check_own_columns, drop_column, labels, warn, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import CutoffKeys, TransferKeys
 from lowdepth._random import seed_record
@@ -241,7 +241,7 @@ def recommend_cutoff(
     )
     adata = writable(adata, copy=False)
     adata.obs[keys.obs] = choice
-    adata.obs = adata.obs.drop(columns=keys.ambient_share, errors="ignore")  # of an earlier run
+    drop_column(adata, keys.ambient_share)
     if ambient is not None:
         adata.obs[keys.ambient_share] = explained.share
     adata.uns[keys.uns] = found.to_uns()

@@ -10,7 +10,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy.special import entr
 
-from lowdepth._checks import at_least, by_cell, check_own_columns, one_of, whole, writable
+from lowdepth._checks import at_least, by_cell, check_own_columns, drop_column, one_of, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import TransferKeys, colors_key
 from lowdepth._random import seed_record
@@ -240,9 +240,8 @@ def _write(adata: AnnData, keys: TransferKeys, transferred: Transferred) -> None
     adata.obs[keys.confidence] = probability.max(axis=1)
     adata.obs[keys.entropy] = entr(probability).sum(axis=1)
     adata.obsm[keys.probability] = probability.astype(np.float32)
-    if transferred.typicality is None:
-        adata.obs = adata.obs.drop(columns=keys.typicality, errors="ignore")  # of an earlier run
-    else:
+    drop_column(adata, keys.typicality)
+    if transferred.typicality is not None:
         column = np.full(adata.n_obs, np.nan)
         column[cells.query] = transferred.typicality
         adata.obs[keys.typicality] = column
