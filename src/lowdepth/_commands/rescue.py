@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import lowdepth as ld
 from lowdepth._checks import check_own_columns, labels
 from lowdepth._keys import CutoffKeys, DepthKeys, RefineKeys, TransferKeys
+from lowdepth.tl._transfer._label_transfer import check_own_labels
 
 from ._checkpoint import Checkpoint
 from ._files_of import check_files, read, write
@@ -103,7 +104,7 @@ def _check_columns(adata: AnnData, label_key: str | None) -> None:
     check_own_columns(adata, CutoffKeys.obs, entry="cutoffs", function="ld.tl.recommend_cutoff")
     if label_key is not None:
         labels(adata, label_key)
-        check_own_columns(adata, TransferKeys.obs, entry="categories", function="ld.tl.label_transfer")
+        check_own_labels(adata, TransferKeys())
 
 
 def _drop_shallowest(adata: AnnData, min_umi: float, layer: str | None) -> None:
