@@ -150,13 +150,13 @@ def _largest_share(counts: Any, ambient: NDArray[np.float64], needed: NDArray[np
     return largest_share(counts, ambient, needed)
 
 
-def renew_depth(adata: AnnData, layer: str | None, total: np.ndarray) -> None:
-    """Write the depths of counts that have replaced others, and all that was measured of these."""
+def measured_again(adata: AnnData, layer: str | None) -> bool:
+    """Measure counts that have replaced those which :func:`depth_metrics` measured, and say whether it had."""
     params = loaded(adata.uns.get(DepthKeys.uns, {})).get("params")
-    if params is not None and params.get("layer") == layer:
-        depth_metrics(adata, low_umi=params["low_umi"], layer=layer)
-    else:
-        write_depth(adata, total)
+    if params is None or params.get("layer") != layer:
+        return False
+    depth_metrics(adata, low_umi=params["low_umi"], layer=layer)
+    return True
 
 
 def write_depth(adata: AnnData, total: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from lowdepth._record import storable
 from lowdepth._umi_totals import total_umis
 from lowdepth.thinning import thin_counts
 
-from ._depth import renew_depth
+from ._depth import measured_again, write_depth
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -96,7 +96,8 @@ def emulate_low_depth(
     adata = writable(adata, copy=copy)
     adata.layers[layer] = thinned
     adata._inplace_subset_obs(kept)
-    renew_depth(adata, layer, total[kept])
+    if not measured_again(adata, layer):
+        write_depth(adata, total[kept])
     adata.uns[EmulateKeys.uns] = {
         "params": storable(
             {

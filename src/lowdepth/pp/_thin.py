@@ -14,7 +14,7 @@ from lowdepth._record import storable
 from lowdepth._umi_totals import total_umis
 from lowdepth.thinning import thin_counts
 
-from ._depth import renew_depth
+from ._depth import measured_again, write_depth
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -59,9 +59,10 @@ def thin_to_depth(
     container and dtype, into ``X``, ``layers[layer]`` or ``layers[key_added]``, and ``uns["thin_to_depth"]``, the
     parameters of the last call.
 
-    Where it thins counts whose depths are in ``obs``, these are measured again: ``obs["total_umi"]`` and
-    ``obs["log10_umi"]``, and after :func:`depth_metrics` also ``obs["n_genes"]``, ``obs["low_umi"]`` and
-    ``uns["depth_metrics"]``; ``obs["max_ambient_share"]``, which needs the ambient profile, is dropped.
+    Where it thins counts whose depths are in ``obs``, these are measured again (a dask array is read once more):
+    ``obs["total_umi"]`` and ``obs["log10_umi"]``, and after :func:`depth_metrics` also ``obs["n_genes"]``,
+    ``obs["low_umi"]`` and ``uns["depth_metrics"]``; ``obs["max_ambient_share"]``, which needs the ambient profile, is
+    dropped.
 
     Raises
     ------
@@ -87,8 +88,8 @@ def thin_to_depth(
     adata = writable(adata, copy=copy)
     written = layer if key_added is None else key_added
     adata.layers[written] = thinned
-    if written == layer and DepthKeys.total_umi in adata.obs:
-        renew_depth(adata, layer, total_umis(thinned))
+    if written == layer and DepthKeys.total_umi in adata.obs and not measured_again(adata, layer):
+        write_depth(adata, total_umis(thinned))
     named = target_depth if isinstance(target_depth, str) else target[()]
     params = {"target_depth": named, "layer": layer, "key_added": key_added, **seed_record(rng)}
     adata.uns[ThinKeys.uns] = {"params": storable(params)}
