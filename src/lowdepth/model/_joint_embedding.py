@@ -372,10 +372,12 @@ class JointEmbedding(SafelySaved):
 
     def _validate_anndata(self, adata: AnnData | None = None, *args: Any, **kwargs: Any) -> AnnData:
         """Refuse other genes: scvi-tools looks at their number."""
-        if adata is not None and adata is not self.adata and not adata.var_names.equals(pd.Index(self.get_var_names())):
-            difference = difference_of_genes(adata.var_names, self.get_var_names())
-            msg = f"`adata` has not the genes of the model: {difference}; take `adata[:, model.get_var_names()]`"
-            raise ValueError(msg)
+        if adata is not None and adata is not self.adata:
+            names = pd.Index(self.get_var_names())
+            difference = "" if adata.var_names.equals(names) else difference_of_genes(adata.var_names, names)
+            if difference:
+                msg = f"`adata` has not the genes of the model: {difference}; take `adata[:, model.get_var_names()]`"
+                raise ValueError(msg)
         return super()._validate_anndata(adata, *args, **kwargs)
 
     def _gene_frequency(self) -> torch.Tensor:

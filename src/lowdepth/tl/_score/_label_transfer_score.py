@@ -91,8 +91,8 @@ def label_transfer_score(
         ``obs["total_umi"]``, the label column, a batch column, a representation or a transfer is missing.
     ValueError
         There is nothing to score, by name or in shallow cells; there are no deep cells or fewer
-        than neighbours, for representations; a transfer took cells below ``low_umi`` for deep ones;
-        ``key_added`` holds a ``/``.
+        than neighbours, for representations; a transfer took cells below ``low_umi`` for deep ones,
+        or has lost its record in ``uns``; ``key_added`` holds a ``/``.
 
     Examples
     --------

@@ -128,7 +128,7 @@ def label_transfer(
     ``adata.obs["label_transfer_typicality"]`` : with a model, a share for each query cell, NaN in the others
     ``adata.obsm["label_transfer_probability"]`` : ``n_obs`` by types, float32; NaN where nothing can be said
     ``adata.uns["label_transfer"]`` : ``categories``, the types in the order of these columns; ``params`` with
-    the ``method``; and with a model
+    the ``method``; ``reference``, the names of the reference cells, if an array said which; and with a model
 
     * ``calibration``, a data frame: depth bins (``umi_low`` inclusive, ``umi_high``), their
       ``n`` held-out cells, and ``accuracy``, mean ``confidence`` and expected calibration error ``ece`` of these
@@ -152,8 +152,8 @@ def label_transfer(
     ValueError
         Neither or both of ``model`` and ``use_rep`` are given; the method needs a model; there are
         no reference or no query cells, or fewer reference cells than neighbours; the counts or the
-        model do not fit, see :func:`lowdepth.tl.refine_low_umi`; ``key_added`` holds a ``/`` or names a column of
-        ``obs`` that this function did not write.
+        model do not fit, see :func:`lowdepth.tl.refine_low_umi`; ``key_added`` holds a ``/`` or names columns of
+        ``obs`` or an entry of ``uns`` that this function did not write; two labels read the same.
 
     Examples
     --------
