@@ -1,5 +1,8 @@
 """Make cells with few UMIs usable: thin, embed, transfer labels, measure, show.
 
+The parts are listed in ``__init__.pyi``. torch, scvi and matplotlib take seconds to import: each part is imported when
+it is first asked for.
+
 >>> import lowdepth as ld
 >>> adata = ld.datasets.simulate(200, 500, rng=0)
 >>> ld.pp.depth_metrics(adata)
@@ -7,34 +10,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from types import FunctionType, ModuleType
+import lazy_loader
 
-    from . import datasets, model, pl, pp, tl
-    from ._report import report
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-__version__: str
-
-__all__ = ["datasets", "model", "pl", "pp", "report", "tl"]
-
-
-if not TYPE_CHECKING:  # to mypy any attribute would be there
-
-    def __getattr__(name: str) -> ModuleType | FunctionType | str:
-        # torch, scvi and matplotlib take seconds to import: a part is imported when it is first asked for
-        if name == "report":
-            return import_module("._report", __name__).report
-        if name in __all__:
-            return import_module(f".{name}", __name__)
-        if name == "__version__":
-            return version(__name__)
-        msg = f"module {__name__!r} has no attribute {name!r}; its parts are {', '.join(__all__)}"
-        raise AttributeError(msg)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__version__ = version(__name__)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from fast_array_utils import types
 
+import lowdepth as ld
 from lowdepth._cells_file import write_cells
 from lowdepth._checks import obs_column, warn
 from lowdepth._files import atomically, remove
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
-
-    from lowdepth.model import JointEmbedding
 
 MODEL, SLOTS, SETTINGS = "model", "slots.h5ad", "settings.json"
 
@@ -48,17 +47,15 @@ class Checkpoint:
         }
         self.before = {"obs": set(adata.obs), "obsm": set(adata.obsm), "uns": set(adata.uns)}
 
-    def load(self, adata: AnnData) -> JointEmbedding | None:
+    def load(self, adata: AnnData) -> ld.model.JointEmbedding | None:
         """Write the slots into ``adata`` and give the model, or nothing where there is no such checkpoint."""
         if not (self.folder / SETTINGS).exists():
             return None
-        from lowdepth.model import JointEmbedding  # noqa: PLC0415  torch and scvi take seconds to import
-
         try:
             if json.loads((self.folder / SETTINGS).read_text()) != self._settings_with(self.folder / SLOTS):
                 return None
             slots = ad.read_h5ad(self.folder / SLOTS)
-            model = JointEmbedding.load(self.folder / MODEL, adata=adata)
+            model = ld.model.JointEmbedding.load(self.folder / MODEL, adata=adata)
         except (OSError, ValueError) as error:
             warn(f"the embedding in {str(self.folder)!r} cannot be taken up again, so it is trained anew: {error}")
             return None
@@ -67,7 +64,7 @@ class Checkpoint:
         adata.uns.update(slots.uns)
         return model
 
-    def save(self, adata: AnnData, model: JointEmbedding) -> None:
+    def save(self, adata: AnnData, model: ld.model.JointEmbedding) -> None:
         """Keep what the training wrote; where that fails, the command goes on, as it would have without."""
         written = {slot: [name for name in getattr(adata, slot) if self._is_new(slot, name)] for slot in self.before}
         slots = ad.AnnData(

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
+import pooch
+import requests
 from anndata import read_h5ad
 from tqdm.auto import tqdm
 
@@ -63,9 +65,6 @@ def gse310923_pbmc(cache_dir: str | Path | None = None, *, progress_bar: bool = 
 
 def _download(url: str, cache_dir: str | Path | None, *, progress_bar: bool) -> Path:
     """Give the place of the file, downloading it where it is not there yet."""
-    # only a download needs pooch
-    import pooch  # noqa: PLC0415
-
     base_url, _, name = url.rpartition("/")
     folder = Path(pooch.os_cache("lowdepth") if cache_dir is None else cache_dir)
     # pooch downloads to a temporary file, tries again, and moves the file to its place at the end
@@ -80,10 +79,8 @@ def _download(url: str, cache_dir: str | Path | None, *, progress_bar: bool) -> 
         raise OSError(msg) from error
 
 
-def _to_complete_file(url: str, part: str, pooch: object, *, progress_bar: bool) -> None:
+def _to_complete_file(url: str, part: str, _: object, *, progress_bar: bool) -> None:
     # unlike pooch's own downloader, this one closes connection and progress bar when it fails
-    import requests  # noqa: PLC0415
-
     with requests.get(url, stream=True, timeout=30) as response, Path(part).open("wb") as file:
         response.raise_for_status()
         size = int(response.headers.get("Content-Length", 0)) or None

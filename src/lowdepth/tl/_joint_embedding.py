@@ -13,8 +13,13 @@ from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys
 from lowdepth._random import seed_record
 from lowdepth._umi_totals import total_umis
+from lowdepth.model import JointEmbedding, StoredCells
+from lowdepth.model._accelerator import check_accelerator
+from lowdepth.model._divergence import check_converged
+from lowdepth.model._seed import as_seed, seeded
 
 from ._cells._deep_cells import deep_and_shallow, warn_without_deep_cells
+from ._embed_stored import embed_stored, has_lazy_counts
 from ._refinement._refine_low_umi import refine_low_umi
 from ._training_record import training_record
 
@@ -23,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lowdepth._random import Rng
-    from lowdepth.model import JointEmbedding
     from lowdepth.model.stored._sources import Stored
 
 logger = logging.getLogger("lowdepth")
@@ -149,13 +153,6 @@ def joint_embedding(
     >>> adata.obsm["X_joint_embedding"].shape
     (200, 8)
     """
-    from lowdepth.model import JointEmbedding, StoredCells  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.model._accelerator import check_accelerator  # noqa: PLC0415
-    from lowdepth.model._divergence import check_converged  # noqa: PLC0415
-    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
-
-    from ._embed_stored import embed_stored, has_lazy_counts  # noqa: PLC0415
-
     whole("n_latent", n_latent, 1)
     whole("batch_size", batch_size, 2)
     at_least("low_umi", low_umi, 0)

@@ -14,6 +14,7 @@ from lowdepth._checks import at_least, check_complete, counts_in_memory, labels,
 from lowdepth._docs import shared_docs
 from lowdepth._keys import ComparisonKeys
 from lowdepth._record import given
+from lowdepth.model._accelerator import check_accelerator
 from lowdepth.pp import depth_metrics, emulate_low_depth
 from lowdepth.tl._score._label_transfer_score import label_transfer_score
 
@@ -119,8 +120,6 @@ def compare(
     >>> compared.per_seed["method"].to_list()
     ['pca', 'denoise', 'pca', 'denoise']
     """
-    from lowdepth.model._accelerator import check_accelerator  # noqa: PLC0415  torch and scvi take seconds to import
-
     check_accelerator(accelerator)
     training = {"max_epochs": max_epochs, "batch_size": batch_size, "accelerator": accelerator, **model_kwargs}
     chosen = embeddings(methods, batch_key=batch_key, n_latent=n_latent, low_umi=low_umi, **training)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scanpy as sc
 from anndata import AnnData
 
 from lowdepth._checks import one_of
@@ -70,8 +71,6 @@ def embedded(name: str, embed: Embed, cells: AnnData, seed: int) -> NDArray[Any]
 
 def principal_components(cells: AnnData, n_latent: int) -> NDArray[Any]:
     """Give those of log-normalised counts, what people use who use no model."""
-    import scanpy as sc  # noqa: PLC0415  takes seconds to import
-
     sc.pp.normalize_total(cells)
     sc.pp.log1p(cells)
     sc.pp.pca(cells, n_comps=min(n_latent, *(size - 1 for size in cells.shape)))

@@ -15,7 +15,10 @@ from lowdepth._docs import shared_docs
 from lowdepth._keys import CutoffKeys, TransferKeys
 from lowdepth._random import seed_record
 from lowdepth._record import given
+from lowdepth.model._seed import as_seed, seeded
 from lowdepth.tl._cells._deep_cells import grid_of, least_voters
+from lowdepth.tl._cells._model_cells import ModelCells
+from lowdepth.tl._cells._registered import check_model
 from lowdepth.tl._score._predictions import finished_transfer
 from lowdepth.tl._score._score_tables import stacked
 
@@ -23,6 +26,7 @@ from ._crossing import ALL_CELLS
 from ._curve_result import RecoveryCurve
 from ._cutoff_result import RecommendedCutoff
 from ._keep import Cutoff, choose, kept_table
+from ._measured_cutoff import clustered, measured_cutoff, nearest_types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +37,6 @@ if TYPE_CHECKING:
 
     from lowdepth._ambient import AmbientProfile
     from lowdepth._random import Rng
-    from lowdepth.tl._cells._model_cells import ModelCells
 
     from ._measured_cutoff import MeasuredCutoff
 
@@ -158,12 +161,6 @@ def recommend_cutoff(
     >>> adata.obs["keep"].cat.categories.to_list()
     ['keep', 'flag', 'drop']
     """
-    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
-
-    from ._measured_cutoff import clustered, measured_cutoff, nearest_types  # noqa: PLC0415
-
     keys = CutoffKeys(key_added)
     check_own_columns(adata, keys.obs, entry="cutoffs", function="ld.tl.recommend_cutoff")
     if not 0 < target < 1:

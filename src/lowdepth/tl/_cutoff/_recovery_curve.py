@@ -13,10 +13,14 @@ from lowdepth._docs import shared_docs
 from lowdepth._keys import CurveKeys
 from lowdepth._random import seed_record
 from lowdepth._record import given
+from lowdepth.model._seed import as_seed, seeded
 from lowdepth.tl._cells._deep_cells import grid_of, labelled_deep_cells, least_voters, with_folds
+from lowdepth.tl._cells._model_cells import ModelCells
+from lowdepth.tl._cells._registered import check_model
 from lowdepth.tl._score._score_tables import stacked
 
 from ._curve_result import RecoveryCurve
+from ._recovered_types import curve_tables, recovered_types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,12 +113,6 @@ def recovery_curve(
     >>> curve.overall["depth"].to_list()
     [50.0, 200.0]
     """
-    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
-
-    from ._recovered_types import curve_tables, recovered_types  # noqa: PLC0415
-
     keys = CurveKeys(key_added)
     whole("max_obs", max_obs, 1)
     whole("n_bootstrap", n_bootstrap, 0)

@@ -13,6 +13,10 @@ from lowdepth._checks import at_least, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import BiasPointKeys
 from lowdepth._record import storable
+from lowdepth.model._seed import seeded
+from lowdepth.tl._cells._model_cells import ModelCells
+from lowdepth.tl._cells._registered import check_model
+from lowdepth.tl._cells._thinned_embedding import embed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -85,11 +89,6 @@ def bias_point(
     >>> adata.uns["bias_point"]["point"].shape
     (8,)
     """
-    from lowdepth.model._seed import seeded  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
-    from lowdepth.tl._cells._thinned_embedding import embed  # noqa: PLC0415
-
     keys = BiasPointKeys(key_added)
     at_least("low_umi", low_umi, 0)
     check_model(model)

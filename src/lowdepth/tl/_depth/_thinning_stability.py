@@ -13,6 +13,11 @@ from lowdepth._docs import shared_docs
 from lowdepth._keys import StabilityKeys
 from lowdepth._random import seed_record
 from lowdepth._record import storable
+from lowdepth.model._seed import seeded
+from lowdepth.model._stand_in import registered_layer
+from lowdepth.tl._cells._model_cells import ModelCells
+from lowdepth.tl._cells._registered import check_model
+from lowdepth.tl._cells._thinned_embedding import embed, reliability, thinned_moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,12 +123,6 @@ def thinning_stability(
     >>> bool(adata.obs["thinning_stability"].between(0, 1).all())
     True
     """
-    from lowdepth.model._seed import seeded  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.model._stand_in import registered_layer  # noqa: PLC0415
-    from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
-    from lowdepth.tl._cells._thinned_embedding import embed, reliability, thinned_moments  # noqa: PLC0415
-
     keys = StabilityKeys(key_added)
     check_own_columns(adata, keys.obs, keys.noise, entry="n", function="ld.tl.thinning_stability")
     whole("n", n, 2)

@@ -8,7 +8,10 @@ import numpy as np
 
 from lowdepth._record import storable
 
+from ._reference_profiles import covariate_groups
 from ._references import choose_references
+from ._refinement import refine
+from ._residuals import pool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +48,6 @@ def compared(
     store_weights: bool = False,
 ) -> tuple[References, Refinement]:
     """Choose references among deep cells by their embedding ``latent``, and compare shallow ones with them."""
-    from ._reference_profiles import covariate_groups  # noqa: PLC0415  torch and scvi take seconds to import
-    from ._refinement import refine  # noqa: PLC0415
-    from ._residuals import pool  # noqa: PLC0415
-
     _check_finite(latent, "the encoder of `model` embeds deep cells")
     references = choose_references(latent, n_references or MOST_REFERENCES, seed)
     pools = pool(cells, model, deep[references.cells], references.latent, seed) if residuals else None

@@ -12,9 +12,13 @@ from lowdepth._checks import at_least, whole, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import RefineKeys
 from lowdepth._random import seed_record
+from lowdepth.model._seed import as_seed, seeded
 from lowdepth.tl._cells._deep_cells import deep_and_shallow
+from lowdepth.tl._cells._model_cells import ModelCells
+from lowdepth.tl._cells._registered import check_model
 
 from ._compared import MOST_REFERENCES, N_NEIGHBORS, compared, refinement_record, scattered
+from ._refinement import check_likelihood
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -139,12 +143,6 @@ def refine_low_umi(
     >>> adata.obsm["X_joint_embedding_refined"].shape
     (200, 8)
     """
-    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.tl._cells._model_cells import ModelCells  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
-
-    from ._refinement import check_likelihood  # noqa: PLC0415
-
     keys = RefineKeys(key_added)
     at_least("low_umi", low_umi, 0)
     whole("n_references", MOST_REFERENCES if n_references is None else n_references, 1)

@@ -9,8 +9,14 @@ from lowdepth._checks import counts_in_memory, labels, warn, writable
 from lowdepth._docs import shared_docs
 from lowdepth._keys import EmbeddingKeys, TransferKeys, colors_key
 from lowdepth._random import seed_record
+from lowdepth.model._accelerator import check_accelerator
+from lowdepth.model._quiet import quiet_lightning
+from lowdepth.model._seed import as_seed, seeded
+from lowdepth.model._stand_in import registered_layer
+from lowdepth.tl._cells._registered import check_model
 
 from ._label_transfer import check_own_labels, columns_of, label_transfer
+from ._query_cells import aligned, as_anndata, in_known_batches, with_the_same_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -120,14 +126,6 @@ def map_query(
     >>> query.obsm["X_joint_embedding"].shape, query.obsm["label_transfer_probability"].shape
     ((100, 8), (100, 8))
     """
-    from lowdepth.model._accelerator import check_accelerator  # noqa: PLC0415  torch and scvi take seconds to import
-    from lowdepth.model._quiet import quiet_lightning  # noqa: PLC0415
-    from lowdepth.model._seed import as_seed, seeded  # noqa: PLC0415
-    from lowdepth.model._stand_in import registered_layer  # noqa: PLC0415
-    from lowdepth.tl._cells._registered import check_model  # noqa: PLC0415
-
-    from ._query_cells import aligned, as_anndata, in_known_batches, with_the_same_genes  # noqa: PLC0415
-
     check_model(model)
     if label_key is None and (reference is not None or transfer_kwargs):
         msg = "labels need `label_key=`, the column of the reference that holds them"
