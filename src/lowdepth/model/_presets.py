@@ -41,7 +41,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
-"""The settings of the method's tutorial, for the baseline and for the published objective."""
+"""Plain scVI and the published objective, both as in the method's tutorial, and the default (docs/default.md)."""
 
 
 MANY_CELLS = 10_000

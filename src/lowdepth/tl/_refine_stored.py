@@ -12,7 +12,7 @@ from lowdepth._blocked_counts import BlockedCounts
 
 from ._cells._deep_cells import deep_and_shallow
 from ._cells._model_cells import ModelCells
-from ._refinement._compared import N_NEIGHBORS, compared, refinement_record, scattered
+from ._refinement._compared import RefinementSettings, compared, refinement_record, scattered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,7 @@ def refine_stored(
     is_deep = total_umi >= low_umi
     edges = np.cumsum([0, *(source.n_obs for source in cells.sources)])
     counts = da.concatenate([source.counts for source in cells.sources])
+    settings = RefinementSettings()
     references, refined = compared(
         ModelCells(
             BlockedCounts(counts, np.arange(cells.n_obs), total_umi), cells.obs, pd.DataFrame(index=cells.var_names)
@@ -72,12 +73,11 @@ def refine_stored(
         np.concatenate([_rows(embedding, is_deep[edges[i] : edges[i + 1]]) for i, embedding in enumerate(embeddings)]),
         deep,
         shallow,
-        n_references=None,
+        settings=settings,
         seed=seed,
         progress_bar=cells.progress_bar,
     )
-    settings = {"low_umi": low_umi, "temperature": 1.0, "n_neighbors": N_NEIGHBORS, "residuals": True}
-    record = refinement_record({**settings, "likelihood": "multinomial", "rng": seed}, references)
+    record = refinement_record(settings, references, low_umi=low_umi, rng=seed)
     for i, result in enumerate(results):
         latent = result.embedding(keys.obsm, model.module.n_latent)
         n_references, entropy = result.column(keys.n_references), result.column(keys.entropy)

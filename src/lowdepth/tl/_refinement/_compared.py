@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,6 @@ from ._refinement import refine
 from ._residuals import pool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
     from scvi.model.base import BaseModelClass
 
@@ -31,6 +30,17 @@ N_NEIGHBORS = 2
 """That speak with each reference: few, so that a state of three cells is still heard (docs/ablation.md)."""
 
 
+@dataclass(frozen=True)
+class RefinementSettings:
+    """How shallow cells are compared with deep ones; :func:`lowdepth.tl.refine_low_umi` says what each does."""
+
+    n_references: int = MOST_REFERENCES
+    temperature: float = 1.0
+    n_neighbors: int = N_NEIGHBORS
+    residuals: bool = True
+    likelihood: str = "multinomial"
+
+
 def compared(
     cells: ModelCells,
     model: BaseModelClass,
@@ -38,19 +48,15 @@ def compared(
     deep: NDArray[np.int64],
     shallow: NDArray[np.int64],
     *,
-    n_references: int | None,
+    settings: RefinementSettings,
     seed: int,
     progress_bar: bool,
-    likelihood: str = "multinomial",
-    temperature: float = 1.0,
-    n_neighbors: int = N_NEIGHBORS,
-    residuals: bool = True,
     store_weights: bool = False,
 ) -> tuple[References, Refinement]:
     """Choose references among deep cells by their embedding ``latent``, and compare shallow ones with them."""
     _check_finite(latent, "the encoder of `model` embeds deep cells")
-    references = choose_references(latent, n_references or MOST_REFERENCES, seed)
-    pools = pool(cells, model, deep[references.cells], references.latent, seed) if residuals else None
+    references = choose_references(latent, settings.n_references, seed)
+    pools = pool(cells, model, deep[references.cells], references.latent, seed) if settings.residuals else None
     with cells.registered(model) as manager:
         groups = covariate_groups(manager, shallow)
     refined = refine(
@@ -60,9 +66,9 @@ def compared(
         cells.total_umi[shallow],
         references,
         residuals=None if pools is None else pools.residuals(),
-        likelihood=likelihood,
-        temperature=temperature,
-        n_neighbors=n_neighbors,
+        likelihood=settings.likelihood,
+        temperature=settings.temperature,
+        n_neighbors=settings.n_neighbors,
         store_weights=store_weights,
         progress_bar=progress_bar,
     )
@@ -70,9 +76,9 @@ def compared(
     return references, refined
 
 
-def refinement_record(params: Mapping[str, Any], references: References) -> dict[str, Any]:
-    """Give what is kept in ``uns``."""
-    return {"params": storable({**params, "n_references": len(references.cells)})}
+def refinement_record(settings: RefinementSettings, references: References, **params: Any) -> dict[str, Any]:
+    """Give what is kept in ``uns``: the settings, other parameters, and how many references there were."""
+    return {"params": storable({**params, **asdict(settings), "n_references": len(references.cells)})}
 
 
 def scattered(values: NDArray[np.float32], cells: NDArray[np.int64], n_obs: int) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from lowdepth.tl._cells._deep_cells import deep_and_shallow
 from lowdepth.tl._cells._model_cells import ModelCells
 from lowdepth.tl._cells._registered import check_model
 
-from ._compared import MOST_REFERENCES, N_NEIGHBORS, compared, refinement_record, scattered
+from ._compared import MOST_REFERENCES, N_NEIGHBORS, RefinementSettings, compared, refinement_record, scattered
 from ._refinement import check_likelihood
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def refine_low_umi(
     """
     keys = RefineKeys(key_added)
     at_least("low_umi", low_umi, 0)
-    whole("n_references", MOST_REFERENCES if n_references is None else n_references, 1)
+    n_references = MOST_REFERENCES if n_references is None else n_references
+    whole("n_references", n_references, 1)
     whole("n_neighbors", n_neighbors, 0)
     if not (np.isfinite(temperature) and temperature > 0):
         msg = f"`temperature={temperature}`: it has to be a finite number above 0"
@@ -155,6 +156,7 @@ def refine_low_umi(
     cells = ModelCells.of(adata, model, layer)
     total_umi = cells.total_umi
     deep, shallow = deep_and_shallow(total_umi, low_umi)
+    settings = RefinementSettings(n_references, temperature, n_neighbors, residuals, likelihood)
 
     seed = as_seed(rng)
     with seeded(seed):
@@ -165,12 +167,8 @@ def refine_low_umi(
             latent,
             deep,
             shallow,
-            n_references=n_references,
+            settings=settings,
             seed=seed,
-            likelihood=likelihood,
-            temperature=temperature,
-            n_neighbors=n_neighbors,
-            residuals=residuals,
             store_weights=store_weights,
             progress_bar=progress_bar,
         )
@@ -186,9 +184,8 @@ def refine_low_umi(
         weights = refined.weights.tocoo()
         places = shallow[weights.row], deep[references.cells[weights.col]]
         adata.obsp[keys.weights] = csr_matrix((weights.data, places), shape=(adata.n_obs, adata.n_obs))
-    settings = {"low_umi": low_umi, "layer": layer, "temperature": temperature, "n_neighbors": n_neighbors}
-    settings |= {"residuals": residuals, "likelihood": likelihood, **seed_record(rng)}
-    adata.uns[keys.uns] = refinement_record(settings, references)
+    record = refinement_record(settings, references, low_umi=low_umi, layer=layer, **seed_record(rng))
+    adata.uns[keys.uns] = record
     logger.info(
         "added\n    .obsm[%r]\n    .obs[%r]\n    .obs[%r]\n    .uns[%r]",
         keys.obsm,
