@@ -19,7 +19,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import scvi
-from real_cells import parser_for
+from real_cells import kept_run, parser_for
 
 import lowdepth as ld
 from lowdepth.model._seed import seeded
@@ -75,13 +75,11 @@ def embed(
     method: str, adata: ad.AnnData, seed: int, options: argparse.Namespace
 ) -> tuple[dict[str, np.ndarray], float]:
     """Give the embeddings by name, and the seconds that they took together."""
-    name = f"{options.data.stem}-{method.replace(' ', '-')}-{options.epochs}x{options.batch_size}-seed{seed}.npz"
-    path = options.runs / name
+    path = kept_run(method.replace(" ", "-"), seed, options, "batch_size", suffix=".npz")
     if not path.exists():
         start = time.perf_counter()
         latents = METHODS[method](adata.copy(), seed, options)
         seconds = time.perf_counter() - start
-        options.runs.mkdir(parents=True, exist_ok=True)
         np.savez(path, seconds=seconds, **{method + suffix: latent for suffix, latent in latents.items()})
     with np.load(path) as run:
         seconds = float(run["seconds"])

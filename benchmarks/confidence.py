@@ -26,7 +26,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from label_transfer import calibration_error
-from real_cells import parser_for
+from real_cells import kept_run, parser_for
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 import lowdepth as ld
@@ -152,10 +152,8 @@ def run(seed: int, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def cached(seed: int, options: argparse.Namespace) -> dict[str, pd.DataFrame]:
-    name = f"{options.method}-{options.data.stem}-{options.epochs}-{options.train_size}"
-    path = options.runs / f"confidence-{name}-seed{seed}.json"
+    path = kept_run("confidence", seed, options, "method", "groups", "train_size")
     if not path.exists():
-        options.runs.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(run(seed, options)))
     tables = {name: pd.DataFrame(rows).T for name, rows in json.loads(path.read_text()).items()}
     print(f"seed {seed}", *(table.to_string(float_format="{:.3f}".format) for table in tables.values()), sep="\n")

@@ -20,7 +20,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from accuracy import embed
-from real_cells import parser_for
+from real_cells import kept_run, parser_for
 from scipy.stats import binomtest
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -103,10 +103,8 @@ def leakage(seed: int, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def cached(part: Callable[[int, argparse.Namespace], dict], seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    name = f"cutoff-{part.__name__}-{options.data.stem}-{options.epochs}x{options.batch_size}-seed{seed}.json"
-    path = options.runs / name
+    path = kept_run(f"cutoff-{part.__name__}", seed, options, "batch_size", "target")
     if not path.exists():
-        options.runs.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(part(seed, options), default=float))
     return json.loads(path.read_text())
 

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import scanpy as sc
 import scvi
-from real_cells import parser_for
+from real_cells import kept_run, parser_for
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
@@ -212,11 +212,10 @@ def run_seed(seed: int, options: argparse.Namespace) -> pd.DataFrame:
     task = Task(options, seed)
     rows = {}
     for name in options.methods:
-        path = options.runs / f"transfer-{options.data.stem}-{options.epochs}-{name.replace(' ', '-')}-seed{seed}.npz"
+        path = kept_run(f"transfer-{name.replace(' ', '-')}", seed, options, suffix=".npz")
         if not path.exists():
             start = time.perf_counter()
             predicted, confidence = METHODS[name](task)
-            options.runs.mkdir(parents=True, exist_ok=True)
             seconds = time.perf_counter() - start
             np.savez(path, predicted=predicted.astype(str), confidence=confidence, seconds=seconds)
         with np.load(path) as run:

@@ -26,7 +26,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import scanpy as sc
-from real_cells import parser_for
+from real_cells import kept_run, parser_for
 from scib_metrics import ilisi_knn
 from scib_metrics.benchmark import Benchmarker
 from scib_metrics.nearest_neighbors import NeighborsResults
@@ -136,9 +136,8 @@ def run(seed: int, options: argparse.Namespace) -> dict[str, dict[str, float]]:
 
 
 def cached(seed: int, options: argparse.Namespace) -> pd.DataFrame:
-    path = options.runs / f"no-damage-{options.data.stem}-{options.epochs}-seed{seed}.json"
+    path = kept_run("no-damage", seed, options)
     if not path.exists():
-        options.runs.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(run(seed, options)))
     table = pd.DataFrame(json.loads(path.read_text())).T
     print(f"seed {seed}\n{table.to_string(float_format='{:.3f}'.format)}", flush=True)

@@ -1,8 +1,10 @@
-"""The options that benchmarks on real cells share: which cells, what their columns are called, how long, how often."""
+"""What benchmarks on real cells share: their options, and where finished runs are kept."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from hashlib import sha256
 from pathlib import Path
 
 
@@ -18,3 +20,17 @@ def parser_for(
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--seeds", type=int, default=seeds)
     return parser
+
+
+SHARED = ("label_key", "batch_key", "low_umi", "epochs")
+
+
+def kept_run(run: str, seed: int, options: argparse.Namespace, *own: str, suffix: str = ".json") -> Path:
+    """Give the file that keeps a run, and make its folder.
+
+    Another value of a shared option, or of those of the command's ``own`` that the run depends on, is another file.
+    """
+    values = {name: getattr(options, name) for name in (*SHARED, *own)}
+    digest = sha256(json.dumps(values).encode()).hexdigest()[:8]
+    options.runs.mkdir(parents=True, exist_ok=True)
+    return options.runs / f"{run}-{options.data.stem}-{options.epochs}-{digest}-seed{seed}{suffix}"
