@@ -16,7 +16,7 @@ STEPS_APART = 4
 """Between two states that are averaged: neighbours hardly differ, and each costs a pass over all weights."""
 
 
-class AveragedTraining(WeightAveraging):  # type: ignore[misc]  # Lightning is not followed
+class AveragedTraining(WeightAveraging):
     """Average the weights over the training, step t of them with weight t^7.
 
     At a constant learning rate the weights wander around the optimum without end, and their average is

@@ -16,7 +16,7 @@ class TrainingDiverged(ValueError):
     """What a training learnt is no numbers."""
 
 
-class StopOnDivergence(Callback):  # type: ignore[misc]  # Lightning is not followed
+class StopOnDivergence(Callback):
     """End the training with an error after the epoch in which a weight stopped being finite.
 
     Parameters

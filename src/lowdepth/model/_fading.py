@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
 
-class FadingReconstruction(Callback):  # type: ignore[misc]  # Lightning is not followed
+class FadingReconstruction(Callback):
     """Lower the weight of the full view's likelihood from one to zero, on a straight line over the first epochs.
 
     What is decoded from a cell's own full counts teaches the network fast. But a network that has seen the cell

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
 
-class StopOnInterrupt(Callback):  # type: ignore[misc]  # Lightning is not followed
+class StopOnInterrupt(Callback):
     """End the training after the step in which its user presses stop; a second time gives it up.
 
     Lightning alone takes an interrupt for the end of the process, and leaves a network that is neither averaged nor

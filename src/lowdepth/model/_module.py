@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 X_KEY = REGISTRY_KEYS.X_KEY
 
 
-class JointEmbeddingModule(JointEmbeddingVAE):  # type: ignore[misc]  # scvi-tools is not typed
+class JointEmbeddingModule(JointEmbeddingVAE):
     """The published module; weights move freely between it and scvi-tools' own.
 
     A minibatch whose counts are :class:`~lowdepth.model.engine.SparseCounts` takes the way

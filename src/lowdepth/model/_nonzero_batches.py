@@ -38,7 +38,7 @@ class CellsOnDevice:
         return CellsOnDevice(self.index.to(device, **transfer), self.n_nonzero)
 
 
-class NonzeroDataset(Dataset):  # type: ignore[misc]  # torch is not followed
+class NonzeroDataset(Dataset):
     """The cells of a registered AnnData, many at a time: counts sparse, covariates as scvi-tools has them."""
 
     def __init__(
@@ -69,7 +69,7 @@ class NonzeroDataset(Dataset):  # type: ignore[misc]  # torch is not followed
         return {X_KEY: take_rows(self.counts, cells), **batch}
 
 
-class NonzeroLoader(DataLoader):  # type: ignore[misc]  # torch is not followed
+class NonzeroLoader(DataLoader):
     """Minibatches of a :class:`NonzeroDataset`, in the order that scvi-tools' own have under the same seed.
 
     They are cut in this process whatever ``scvi.settings.dl_num_workers`` says: it takes a
@@ -103,7 +103,7 @@ class NonzeroLoader(DataLoader):  # type: ignore[misc]  # torch is not followed
         super().__init__(dataset, batch_size=None, sampler=sampler, **loader_kwargs)
 
 
-class NonzeroDataSplitter(DataSplitter):  # type: ignore[misc]  # scvi-tools is not typed
+class NonzeroDataSplitter(DataSplitter):
     """scvi-tools' split into training, validation and test cells, with sparse minibatches.
 
     On a GPU whose memory has the room, all counts move there once and the minibatches are cut there.

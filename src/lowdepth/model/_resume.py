@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
 
-class ResumableTraining(Callback):  # type: ignore[misc]  # Lightning is not followed
+class ResumableTraining(Callback):
     """Write the state of the training to a file as each epoch ends.
 
     What an epoch draws depends on a seed and on the epoch's number alone, so that a training that is taken up

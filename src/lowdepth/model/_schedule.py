@@ -39,7 +39,7 @@ def drops_last(n_train: int, batch_size: int) -> bool:
     return n_train > batch_size and 0 < n_train % batch_size < 3
 
 
-class TutorialSteps(Callback):  # type: ignore[misc]  # Lightning is not followed
+class TutorialSteps(Callback):
     """Train for :func:`epochs_for` the cells, in the minibatches of all devices together.
 
     Parameters

@@ -75,7 +75,7 @@ def decoder_log_likelihood(
     return LogLikelihood(*outputs)
 
 
-class _DecoderLogLikelihood(torch.autograd.Function):  # type: ignore[misc]  # torch is not followed
+class _DecoderLogLikelihood(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,

@@ -49,7 +49,7 @@ def gene_major(weight: torch.Tensor) -> torch.Tensor:
     return weight.t().contiguous().t()
 
 
-class _SparseLinear(torch.autograd.Function):  # type: ignore[misc]  # torch is not followed
+class _SparseLinear(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, values: torch.Tensor, columns: torch.Tensor, row_starts: torch.Tensor, weight: torch.Tensor

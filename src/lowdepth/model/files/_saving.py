@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lowdepth.model.stored import StoredCells
 
 
-class SafelySaved(JointEmbeddingSCVI):  # type: ignore[misc]  # scvi-tools is not typed
+class SafelySaved(JointEmbeddingSCVI):
     """What scvi-tools does with pickles, done with the files of :mod:`lowdepth.model.files._model_files`."""
 
     def save(

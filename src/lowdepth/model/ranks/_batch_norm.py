@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 
-class JoinedBatchNorm(BatchNorm1d):  # type: ignore[misc]  # torch is not followed
+class JoinedBatchNorm(BatchNorm1d):
     """Normalise by the statistics of all processes' cells, as :class:`torch.nn.SyncBatchNorm` does on GPUs only."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

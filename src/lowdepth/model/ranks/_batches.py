@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sized
 
 
-class JoinedBatches(DistributedSampler):  # type: ignore[misc]  # torch is not followed
+class JoinedBatches(DistributedSampler):
     """Minibatches of cells, cut into the processes' shares.
 
     In an epoch each cell is seen once, by one process. There are as many minibatches as one process

@@ -8,7 +8,7 @@ import torch
 from scvi.train import TrainingPlan
 
 
-class RanksPlan(TrainingPlan):  # type: ignore[misc]  # scvi-tools is not typed
+class RanksPlan(TrainingPlan):
     """scvi-tools' plan, whose metrics Lightning can sum over several processes.
 
     Parameters

@@ -24,7 +24,7 @@ STOPPING = {"monitor": "elbo_validation", "min_delta": 0.0, "patience": 45, "war
 """Early stopping as :class:`scvi.train.Trainer` has it, which leaves it out where there are several processes."""
 
 
-class RanksRunner(TrainRunner):  # type: ignore[misc]  # scvi-tools is not typed
+class RanksRunner(TrainRunner):
     """scvi-tools' runner; several processes share a model, its history and a stopping point.
 
     Parameters
@@ -82,7 +82,7 @@ class RanksRunner(TrainRunner):  # type: ignore[misc]  # scvi-tools is not typed
             raise NotImplementedError(msg)
 
 
-class OwnDraws(Callback):  # type: ignore[misc]  # Lightning is not followed
+class OwnDraws(Callback):
     """Let each process thin and sample with draws of its own; one seed would give all of them the same."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

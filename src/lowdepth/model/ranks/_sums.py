@@ -76,7 +76,7 @@ def moments(x: torch.Tensor) -> Moments:
     return Moments(centred, mean, sum_over_ranks(centred.square().sum(0)) / n_cells, n_cells)
 
 
-class _SumOverRanks(torch.autograd.Function):  # type: ignore[misc]  # torch is not followed
+class _SumOverRanks(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
         total = x.clone()

@@ -33,7 +33,7 @@ CELLS_IN_MEMORY = 8192
 """Read at a time and dealt into minibatches; they come from all over the disk."""
 
 
-class RunSampler(Sampler):  # type: ignore[misc]  # annbatch is not followed
+class RunSampler(Sampler):
     """Which runs annbatch reads together, and how their cells are dealt into minibatches.
 
     Parameters
@@ -119,7 +119,7 @@ class Minibatches:
             yield self.covariates.minibatch(csr_matrix(read["X"]), self.collection.cells[read["index"]])
 
 
-class StreamedCells(LightningDataModule):  # type: ignore[misc]  # Lightning is not followed
+class StreamedCells(LightningDataModule):
     """A collection for Lightning, split at random into training and validation cells.
 
     The split is over runs of up to 256 cells that lie side by side: the collection was shuffled cell by cell, so that a
