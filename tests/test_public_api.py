@@ -139,3 +139,8 @@ def test_documentation_lists_everything():
 
 def test_completion_offers_the_parts():
     assert dir(ld) == sorted(ld.__all__)
+
+
+def test_unknown_part_is_answered_with_those_that_exist():
+    with pytest.raises(AttributeError, match="'plot'; its parts are datasets, model, pl, pp, report, tl"):
+        ld.plot  # noqa: B018
