@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SLOW = "{'lightning', 'matplotlib', 'pynndescent', 'scanpy', 'scvi', 'torch'}"
+SLOW = "{'lightning', 'matplotlib', 'pooch', 'pynndescent', 'requests', 'scanpy', 'scvi', 'torch'}"
 WITHOUT_A_MODEL = "depth_leakage, label_transfer, label_transfer_score, prediction_sets, tsne, umap"
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from ._gse310923 import gse310923_pbmc
-from ._pbmc3k import pbmc3k
-from ._simulate import simulate
+import lazy_loader
 
-__all__ = ["gse310923_pbmc", "pbmc3k", "simulate"]
-
-
-def __dir__() -> list[str]:
-    return __all__
+# only a download needs pooch and requests: the data sets, listed in __init__.pyi, are imported when asked for
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
