@@ -156,7 +156,13 @@ def refine_low_umi(
     cells = ModelCells.of(adata, model, layer)
     total_umi = cells.total_umi
     deep, shallow = deep_and_shallow(total_umi, low_umi)
-    settings = RefinementSettings(n_references, temperature, n_neighbors, residuals, likelihood)
+    settings = RefinementSettings(
+        n_references=n_references,
+        temperature=temperature,
+        n_neighbors=n_neighbors,
+        residuals=residuals,
+        likelihood=likelihood,
+    )
 
     seed = as_seed(rng)
     with seeded(seed):
@@ -184,8 +190,7 @@ def refine_low_umi(
         weights = refined.weights.tocoo()
         places = shallow[weights.row], deep[references.cells[weights.col]]
         adata.obsp[keys.weights] = csr_matrix((weights.data, places), shape=(adata.n_obs, adata.n_obs))
-    record = refinement_record(settings, references, low_umi=low_umi, layer=layer, **seed_record(rng))
-    adata.uns[keys.uns] = record
+    adata.uns[keys.uns] = refinement_record(settings, references, low_umi=low_umi, layer=layer, **seed_record(rng))
     logger.info(
         "added\n    .obsm[%r]\n    .obs[%r]\n    .obs[%r]\n    .uns[%r]",
         keys.obsm,
