@@ -99,7 +99,8 @@ PATHS = (in_memory_and_by_blocks, on_disk, in_two_processes)
 
 def run(path: Callable[..., dict[str, np.ndarray]], seed: int, options: argparse.Namespace) -> dict[str, np.ndarray]:
     data = options.data.stem if options.data else "pbmc3k"
-    kept = options.runs / f"scale-{data}-{path.__name__}-{options.epochs}x{options.batch_size}-seed{seed}.npz"
+    name = f"scale-{data}-{path.__name__}-{options.epochs}x{options.batch_size}-{options.low_umi:g}-seed{seed}"
+    kept = options.runs / f"{name}.npz"
     if not kept.exists():
         with tempfile.TemporaryDirectory() as folder:
             latents = path(seed, options, Path(folder))
