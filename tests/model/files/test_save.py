@@ -70,9 +70,11 @@ def test_an_untrained_model_stays_so(tmp_path):
     assert loaded.history is None
 
 
-def test_of_other_cells_it_is_not_said_which_were_trained_on(trained, folder):
-    few = cells(n_obs=30)
-    for model in (load(folder, few), ld.model.JointEmbedding.load_query_data(few, trained, accelerator="cpu")):
+def test_of_other_cells_it_is_not_said_which_were_trained_on(trained, folder, tmp_path):
+    load(folder, adata=False).save(tmp_path / "again")
+    few, reordered = cells(n_obs=30), cells()[::-1].copy()
+    query = ld.model.JointEmbedding.load_query_data(few, trained, accelerator="cpu")
+    for model in (load(folder, few), load(folder, reordered), load(tmp_path / "again", reordered), query):
         assert (model.train_indices, model.validation_indices, model.test_indices) == (None, None, None)
     np.testing.assert_array_equal(load(folder, adata=False).train_indices, trained.train_indices)
 

@@ -12,7 +12,7 @@ from lowdepth._genes import difference_of_genes
 from lowdepth.model._presets import SavedPreset
 from lowdepth.model.stored import StoredCells
 
-from ._saved_model import INDICES
+from ._saved_model import CELLS, INDICES, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,8 @@ def restore[Model: JointEmbeddingSCVI](
         model.module.eval()
         if adata is not None:
             model._validate_anndata(adata)
-            if adata.n_obs != n_obs:
+            cells = digest_of(adata.obs_names)
+            if adata.n_obs != n_obs or saved.registry.get(CELLS, cells) != cells:
                 forget_training_cells(model)
     return model
 

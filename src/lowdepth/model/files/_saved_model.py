@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import torch
     from anndata import AnnData
@@ -17,6 +18,14 @@ INDICES = ("train_indices_", "test_indices_", "validation_indices_")
 
 ATTRIBUTES = (*INDICES, "run_name_", "run_id_")
 """What scvi-tools keeps of a training beside its history."""
+
+CELLS = "lowdepth_cells"
+"""Entry of the registry by which the cells whose positions are kept are known again."""
+
+
+def digest_of(cells: Iterable[str]) -> str:
+    """Give a digest of the names of cells and of their order."""
+    return sha256("\0".join(map(str, cells)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -40,11 +49,12 @@ class SavedModel:
     def of(cls, model: JointEmbeddingSCVI, *, with_adata: bool) -> SavedModel:
         """Take the parts of a model."""
         init = model.init_params_
+        cells = {} if model.adata is None else {CELLS: digest_of(model.adata.obs_names)}
         return cls(
             class_name=type(model).__name__,
             preset=str(init["non_kwargs"]["preset"]),
             settings=init["kwargs"]["model_kwargs"],
-            registry=model.registry_,
+            registry={**model.registry_, **cells},
             gene_names=[str(name) for name in model.get_var_names()],
             trained=model.is_trained_,
             history=model.history_,

@@ -118,7 +118,7 @@ class SafelySaved(JointEmbeddingSCVI):
             Cells with the model's genes, in its order, in memory or on the disk; they are registered as the training
             data were. ``None`` takes those that were saved with the model, ``False`` none. Which cells
             the model was trained on is known by their positions: it is forgotten where ``adata`` is on the disk, or has
-            more or fewer cells than the training data, and taken to be in their order where it has as many.
+            other cells than the model was saved with, or the same ones in another order.
         accelerator, device
             Where the model shall be, as Lightning's trainer names it.
         prefix
