@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy import stats
 
 from lowdepth._ambient import explain_by_ambient, type_profiles
-from lowdepth._ambient._explained import LEVEL, SHARES
+from lowdepth._ambient._explained import CELLS_AT_A_TIME, LEVEL, SHARES
 
 N_GENES = 200
 
@@ -69,6 +71,18 @@ def test_genes_that_no_profile_knows_say_nothing(profiles):
     other = explain_by_ambient(more, np.hstack([types, pad[:3]]), np.append(ambient, [0, 0]))
     np.testing.assert_allclose(other.share, one.share)
     np.testing.assert_array_equal(other.only, one.only)
+
+
+def test_four_times_the_cells_take_no_more_memory(profiles):
+    ambient, types = profiles
+    peaks = []
+    for n_blocks in (1, 4):
+        cells = droplets(types[0], 5, n=n_blocks * CELLS_AT_A_TIME - 1)
+        tracemalloc.start()
+        explain_by_ambient(cells, types, ambient)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
 
 
 def test_profiles_of_types_are_sums():

@@ -20,6 +20,9 @@ LEVEL = 0.05
 POOLED = 1e-3
 """Of each profile is the mean of all: a gene that one profile lacks is rare there, not impossible."""
 
+CELLS_AT_A_TIME = 10_000
+"""Compared with all types and shares together: a number for each of these, several times over."""
+
 
 class Ambient(NamedTuple):
     """The share of each cell that ambient RNA explains, and whether the cell may be nothing else."""
@@ -60,8 +63,14 @@ def explain_by_ambient(counts: CSBase, cell_types: NDArray[np.float64], ambient:
     # a gene that no profile knows says nothing of any
     known = empty > 0
     empty, types, counts = empty[known], types[:, known], counts[:, known]
-    ratios = np.stack([share + (1 - share) * types / empty for share in SHARES])
-    evidence = np.stack([counts @ np.log(ratio).T for ratio in ratios], axis=1)
+    log_ratios = [np.log(share + (1 - share) * types / empty).T for share in SHARES]
+    blocks = np.array_split(np.arange(counts.shape[0]), counts.shape[0] // CELLS_AT_A_TIME + 1)
+    explained = [_explain(counts[block], log_ratios) for block in blocks]
+    return Ambient(*map(np.concatenate, zip(*explained, strict=True)))
+
+
+def _explain(counts: CSBase, log_ratios: list[NDArray[np.float64]]) -> Ambient:
+    evidence = np.stack([counts @ log_ratio for log_ratio in log_ratios], axis=1)
     posterior = softmax(evidence.reshape(len(evidence), -1), axis=1).reshape(evidence.shape)
     hypotheses = evidence[:, :-1].reshape(len(evidence), -1)
     e_value = logsumexp(hypotheses, axis=1) - np.log(hypotheses.shape[1])

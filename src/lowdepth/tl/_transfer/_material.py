@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lowdepth.tl._cells._depth_bins import depth_edges
+from lowdepth.tl._cells._neighbor_index import NeighborIndex
 from lowdepth.tl._refinement._references import choose_references
 
 from ._unseen_cells import to_calibrate_on
@@ -26,7 +27,7 @@ MOST_COPIES = 5
 
 
 class Material(NamedTuple):
-    """Cells and where the encoder puts them.
+    """Cells and where the encoder puts them; ``reference_index`` finds reference cells by their place.
 
     ``held_out`` are thinned reference cells, ``rows`` says which. ``references`` are those that stand for all
     reference cells, and ``seed`` that of their choice. ``codes`` are the types of the reference cells,
@@ -36,7 +37,7 @@ class Material(NamedTuple):
     query: ModelCells
     query_latent: NDArray[np.floating]
     reference: ModelCells
-    reference_latent: NDArray[np.floating]
+    reference_index: NeighborIndex
     held_out: ModelCells
     held_out_latent: NDArray[np.floating]
     rows: NDArray[np.int64]
@@ -83,7 +84,7 @@ def gather(
         query,
         query.embedded(model),
         reference,
-        reference_latent,
+        NeighborIndex(reference_latent),
         held_out,
         held_out.embedded(model),
         rows,

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowdepth.tl._cells._neighbor_index import NeighborIndex
-
 from ._evidence import Evidence, HeldOut, log_votes, without_own
 
 if TYPE_CHECKING:
@@ -17,9 +15,8 @@ if TYPE_CHECKING:
 def nearest_labels(material: Material, *, n_neighbors: int) -> tuple[HeldOut, Evidence]:
     """Let the nearest reference cells vote, all of them at their full depth."""
     ballot = material.codes, np.ones(len(material.codes)), material.frequencies
-    index = NeighborIndex(material.reference_latent)
-    near = index.nearest(material.query_latent, n_neighbors)
-    others = index.nearest(material.held_out_latent, min(n_neighbors + 1, len(material.codes)))
+    near = material.reference_index.nearest(material.query_latent, n_neighbors)
+    others = material.reference_index.nearest(material.held_out_latent, min(n_neighbors + 1, len(material.codes)))
     others = without_own(others, others == material.rows[:, np.newaxis], n_neighbors)
     return (
         HeldOut(material.rows, Evidence(log_votes(others, *ballot), material.held_out.total_umi)),

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from lowdepth.tl._cells._neighbor_index import NeighborIndex
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -30,10 +28,9 @@ def typicality(material: Material) -> NDArray[np.float64]:
     those that it was trained on lie closer together. The distance is the mean one in the embedding to the nearest
     reference cells, without a held-out cell's own.
     """
-    index = NeighborIndex(material.reference_latent)
     n_nearest = min(N_NEAREST, len(material.codes) - 1)
-    distance, _ = index.search(material.query_latent, n_nearest)
-    others, places = index.search(material.held_out_latent, n_nearest + 1)
+    distance, _ = material.reference_index.search(material.query_latent, n_nearest)
+    others, places = material.reference_index.search(material.held_out_latent, n_nearest + 1)
     others = np.where(places == material.rows[:, np.newaxis], np.inf, others)
     of_peers = np.sort(others, axis=1)[:, :n_nearest].mean(axis=1)
     return _share_above(
