@@ -5,8 +5,9 @@
 
 Cells are thinned as in ``accuracy.py``, every variant on the same ones. The table gives accuracy / balanced accuracy
 of the shallow cells' labels: by 15 neighbours in the encoder's embedding and in the refined one, and by the summed
-posterior weights of each type's references. The refinement goes without its residuals: what a training is worth shows
-where nothing mends its errors. ``refinement.py`` tells what they add. Labels are used for these scores only. The
+posterior weights of each type's references. All variants but those that say so go without weight decay, the last part
+that came to the default, and the refinement goes without its residuals: what a training is worth shows where nothing
+mends its errors. ``refinement.py`` tells what residuals add. Labels are used for these scores only. The
 columns after "Δ" are paired differences of the balanced accuracies to the default's, with their standard error over
 seeds. A finished run is a line of a table in ``benchmarks/results`` and not repeated: these are hours of work, which
 several processes can share.
@@ -51,7 +52,7 @@ def train(variant: Variant, adata: ad.AnnData, seed: int, options: argparse.Name
     model_class = variant.model_class
     with seeded(seed), quiet_lightning():
         model_class.setup_anndata(adata, batch_key=options.batch_key)
-        model = model_class(adata, **variant.model)
+        model = model_class(adata, **{"forgetting_epochs": None, **variant.model})
         settings = {"max_epochs": options.epochs, "batch_size": options.batch_size, **variant.training}
         model.train(**settings, accelerator=options.accelerator, enable_progress_bar=False)
     return model

@@ -1,6 +1,6 @@
 """The variants of the default that ``ablation.py`` compares.
 
-A variant is the preset "denoise" with other settings of the model or of its training, or with a module that does one
+A variant is the preset "denoise", without weight decay, with other settings of the model or of its training, or with a module that does one
 thing in another way.
 """
 
@@ -183,6 +183,9 @@ VARIANTS = {
     "two thinned views": Variant(TwoThinnedViews),
     "at least 30 UMIs": settings(min_library_size=30.0),
     # training
+    "forgotten over 30 epochs": settings(forgetting_epochs=30),
+    "forgotten over 100 epochs": settings(forgetting_epochs=100),
+    "forgotten over 300 epochs": settings(forgetting_epochs=300),
     "no average": settings(average_weights=False),
     "stopped by held-out cells": training(
         max_epochs=400,

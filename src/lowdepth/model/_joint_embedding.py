@@ -35,6 +35,7 @@ from ._average import AveragedTraining
 from ._blocked_latent import blocked_latent
 from ._divergence import StopOnDivergence
 from ._fading import FadingReconstruction
+from ._forgetting import ForgettingWeights
 from ._interrupt import StopOnInterrupt
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
@@ -87,8 +88,10 @@ class JointEmbedding(SafelySaved):
         full counts decoded from the thinned cell, ``reconstruction_epochs`` over which those decoded from the
         cell itself fade out (unless ``reconstruction_weight`` is given), ``correlate_within_batches`` (the embeddings
         of a cell and of its thinned self are compared around the means of their batches, and of the categories of
-        ``categorical_covariate_keys``), ``n_decoder_layers``, ``start_at_data``, ``average_weights`` and
-        ``most_epochs``, a bound where :meth:`train` is not told how many.
+        ``categorical_covariate_keys``), ``n_decoder_layers``, ``start_at_data``, ``average_weights``,
+        ``forgetting_epochs`` over which AdamW shrinks weights to 1 / e that nothing renews (unless ``plan_kwargs`` of
+        :meth:`train` name an ``optimizer`` or a ``weight_decay``), and ``most_epochs``, a bound where :meth:`train` is
+        not told how many.
 
     Examples
     --------
@@ -128,6 +131,7 @@ class JointEmbedding(SafelySaved):
         self.most_epochs = settings.pop("most_epochs", MOST_EPOCHS)
         whole("most_epochs", self.most_epochs, 1)
         self.average_weights = settings.pop("average_weights", False)
+        self.forgetting_epochs = settings.pop("forgetting_epochs", None)
         reconstruction_epochs = settings.pop("reconstruction_epochs", None)
         fades = settings.get("denoising_weight", 0) > 0 and "reconstruction_weight" not in settings
         self.reconstruction_epochs = reconstruction_epochs if fades else None
@@ -251,6 +255,10 @@ class JointEmbedding(SafelySaved):
             raise ValueError(msg)
         check_accelerator(train_kwargs.get("accelerator"))
         callbacks = [*(train_kwargs.pop("callbacks", None) or []), StopOnDivergence(lr), *self._callbacks()]
+        plan_kwargs = dict(plan_kwargs or {})
+        if self.forgetting_epochs is not None and not plan_kwargs.keys() & {"optimizer", "weight_decay"}:
+            plan_kwargs["optimizer"] = "AdamW"
+            callbacks.append(ForgettingWeights(self.forgetting_epochs))
         if self.cells is not None:
             stream = self.cells.stream(self.registry, batch_size=batch_size, train_size=train_size)
             max_epochs = max_epochs or epochs_for(stream.n_train, batch_size, self.most_epochs)
@@ -284,7 +292,7 @@ class JointEmbedding(SafelySaved):
                 max_epochs=max_epochs,
                 batch_size=batch_size,
                 train_size=train_size,
-                plan_kwargs={"lr": lr, "with_thinned": True, **(plan_kwargs or {})},
+                plan_kwargs={"lr": lr, "with_thinned": True, **plan_kwargs},
                 datasplitter_kwargs=datasplitter_kwargs,
                 # Lightning warns when an epoch has fewer steps than it waits between two entries in the log
                 **{"log_every_n_steps": 1, "callbacks": [*callbacks, stop], **validation, **train_kwargs},

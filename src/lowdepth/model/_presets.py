@@ -38,6 +38,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "n_decoder_layers": 1,
             "start_at_data": True,
             "average_weights": True,
+            "forgetting_epochs": 100,
         },
     }
 )

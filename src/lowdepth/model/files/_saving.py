@@ -201,6 +201,8 @@ class SafelySaved(JointEmbeddingSCVI):
         check_accelerator(surgery_kwargs.get("accelerator"))
         model = super().load_query_data(adata, cls._loaded(reference_model), registry, **surgery_kwargs)
         forget_training_cells(model)
+        # what is frozen gets no gradient, and would be forgotten
+        model.forgetting_epochs = model.init_params_["kwargs"]["model_kwargs"]["forgetting_epochs"] = None
         return model
 
     @classmethod
