@@ -5,12 +5,12 @@
 
 Cells are thinned as in ``accuracy.py``, every variant on the same ones. The table gives accuracy / balanced accuracy
 of the shallow cells' labels: by 15 neighbours in the encoder's embedding and in the refined one, and by the summed
-posterior weights of each type's references. All variants but those that say so go without weight decay, the last part
-that came to the default, and the refinement goes without its residuals: what a training is worth shows where nothing
-mends its errors. ``refinement.py`` tells what residuals add. Labels are used for these scores only. The
-columns after "Δ" are paired differences of the balanced accuracies to the default's, with their standard error over
-seeds. A finished run is a line of a table in ``benchmarks/results`` and not repeated: these are hours of work, which
-several processes can share.
+posterior weights of each type's references. All variants but those that say so go without the decay of the weights,
+which came to the default last, and the refinement goes without its residuals: what a training is worth shows where
+nothing mends its errors. ``refinement.py`` tells what residuals add. Labels are used for these scores only. The columns
+after "Δ" are paired differences of the balanced accuracies to the default's, with their standard error over seeds. A
+finished run is a line of a table in ``benchmarks/results`` and not repeated: these are hours of work, which several
+processes can share.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The variants of the default that ``ablation.py`` compares.
 
-A variant is the preset "denoise", without weight decay, with other settings of the model or of its training, or with a module that does one
-thing in another way.
+A variant is the preset "denoise", without the decay of its weights, with other settings of the model or of its
+training, or with a module that does one thing in another way.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The default forgets what no gradient renews, by passes over the cells; the published models train as in scvi-tools."""
+"""The default forgets what no gradient renews; the published models train as in scvi-tools."""
 
 from __future__ import annotations
 
@@ -60,6 +60,12 @@ def test_without_it_the_optimizer_is_that_of_scvi_tools(settings):
 def test_what_the_user_says_of_the_optimizer_counts():
     assert optimizer_of({"optimizer": "Adam"}) == SCVI_TOOLS
     assert optimizer_of({"weight_decay": 0.5}) == (torch.optim.Adam, 0.5)
+
+
+@pytest.mark.parametrize("n_epochs", [0, -1, 2.5])
+def test_it_takes_whole_epochs(n_epochs):
+    with pytest.raises(ValueError, match="forgetting_epochs"):
+        model_of(forgetting_epochs=n_epochs)
 
 
 def test_surgery_leaves_alone_what_the_model_knows(tmp_path):

@@ -24,7 +24,7 @@ class ForgettingWeights(Callback):
         Passes over the cells.
     """
 
-    def __init__(self, n_epochs: float) -> None:
+    def __init__(self, n_epochs: int) -> None:
         self.n_epochs = n_epochs
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -132,6 +132,8 @@ class JointEmbedding(SafelySaved):
         whole("most_epochs", self.most_epochs, 1)
         self.average_weights = settings.pop("average_weights", False)
         self.forgetting_epochs = settings.pop("forgetting_epochs", None)
+        if self.forgetting_epochs is not None:
+            whole("forgetting_epochs", self.forgetting_epochs, 1)
         reconstruction_epochs = settings.pop("reconstruction_epochs", None)
         fades = settings.get("denoising_weight", 0) > 0 and "reconstruction_weight" not in settings
         self.reconstruction_epochs = reconstruction_epochs if fades else None
