@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 from fast_array_utils.types import DaskArray
 from scipy.sparse import issparse, sparray
 from scvi import REGISTRY_KEYS
@@ -36,6 +35,7 @@ from ._blocked_latent import blocked_latent
 from ._divergence import StopOnDivergence
 from ._fading import FadingReconstruction
 from ._forgetting import ForgettingWeights
+from ._gene_frequency import gene_frequency
 from ._interrupt import StopOnInterrupt
 from ._module import JointEmbeddingModule
 from ._nonzero_batches import NonzeroDataSplitter, NonzeroLoader
@@ -148,7 +148,7 @@ class JointEmbedding(SafelySaved):
                 msg = f"cells on the disk are trained on their non-zeros, which cannot take {reason}; leave that out"
                 raise ValueError(msg)
         if start_at_data and adata is not None:
-            self.module.start_decoder(self._gene_frequency())
+            self.module.start_decoder(gene_frequency(self))
         self._model_summary_string = f"JointEmbedding model, preset {preset!r}, with " + ", ".join(
             f"{name}: {value}" for name, value in settings.items()
         )
@@ -389,15 +389,6 @@ class JointEmbedding(SafelySaved):
                 msg = f"`adata` has not the genes of the model: {difference}; take `adata[:, model.get_var_names()]`"
                 raise ValueError(msg)
         return super()._validate_anndata(adata, *args, **kwargs)
-
-    def _gene_frequency(self) -> torch.Tensor:
-        """Give each gene's share of all UMIs, half a UMI added to each so that it has a logarithm."""
-        if self.cells is None:
-            umis = np.asarray(self.adata_manager.get_from_registry(REGISTRY_KEYS.X_KEY).sum(axis=0)).ravel()
-        else:
-            umis = self.cells.collection.gene_umis
-        umis = umis + 0.5
-        return torch.from_numpy(umis / umis.sum()).float()
 
     def _is_sparse(self, adata: AnnData | None) -> bool:
         if adata is None:
