@@ -78,5 +78,6 @@ def test_surgery_leaves_alone_what_the_model_knows(tmp_path):
     again = ld.model.JointEmbedding.load(tmp_path / "model", query, accelerator="cpu")
     for one in (mapped, again):
         assert one.forgetting_epochs is None
+    assert model.forgetting_epochs == model.init_params_["kwargs"]["model_kwargs"]["forgetting_epochs"] == 100
     mapped.train(**{**TRAINING, "plan_kwargs": {"weight_decay": 0.0}})
     torch.testing.assert_close(first_weights(mapped), first_weights(model), rtol=0, atol=0)

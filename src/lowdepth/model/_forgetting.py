@@ -15,7 +15,7 @@ class ForgettingWeights(Callback):
 
     AdamW multiplies each weight with 1 - lr * decay in every step (Loshchilov and Hutter 2019, arXiv:1711.05101), so
     that what no gradient renews is forgotten over 1 / (lr * decay) steps. Cells are learnt by heart by being shown
-    again, so that length is given in passes over them, as which the best one is about the same for much and for
+    again, so the length is given in passes over them: counted so, the best one is about the same for much and for
     little data (Wang and Aitchison 2025, arXiv:2405.13698).
 
     Parameters
